@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# xtensor by its own package file where there is one, otherwise by its headers.
+find_package(xtensor ${xtensor_FIND_VERSION_COMPLETE} CONFIG QUIET)
+if(NOT TARGET xtensor)
+    find_path(XTENSOR_INCLUDE_DIR xtensor/xtensor.hpp)
+    find_path(XTL_INCLUDE_DIR xtl/xsequence.hpp)
+    mark_as_advanced(XTENSOR_INCLUDE_DIR XTL_INCLUDE_DIR)
+    if(XTENSOR_INCLUDE_DIR)
+        file(STRINGS "${XTENSOR_INCLUDE_DIR}/xtensor/xtensor_config.hpp" xtensor_VERSION REGEX "define XTENSOR_VERSION_(MAJOR|MINOR|PATCH)")
+        list(TRANSFORM xtensor_VERSION REPLACE "[^0-9]" "")
+        list(JOIN xtensor_VERSION "." xtensor_VERSION)
+    endif()
+    include(FindPackageHandleStandardArgs)
+    find_package_handle_standard_args(xtensor REQUIRED_VARS XTENSOR_INCLUDE_DIR XTL_INCLUDE_DIR
+        VERSION_VAR xtensor_VERSION HANDLE_VERSION_RANGE)
+    if(xtensor_FOUND)
+        add_library(xtensor INTERFACE IMPORTED)
+        set_target_properties(xtensor PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${XTENSOR_INCLUDE_DIR};${XTL_INCLUDE_DIR}")
+    endif()
+endif()
