@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <umsrep/core/error.hpp>
+
+namespace umsrep {
+
+/// Threads that wait for work. `run` executes tasks 0, ..., n - 1 on them and on the calling thread and returns when all are done.
+///
+/// Which thread takes which task is left open: work must be cut into tasks by its own size, never by the number of threads, and
+/// each task must write its own part of the result. Then the bits do not depend on the number of threads.
+///
+/// `run` allocates nothing. One `run` at a time: a `run` from inside a task, or from a second thread, throws option_error.
+class thread_pool {
+public:
+    /// `threads` counts the caller too: 1 starts no thread. Throws option_error when it is not positive, device_error when the
+    /// system refuses a thread.
+    explicit thread_pool(int threads) : threads_{threads} {
+        if (threads < 1) throw option_error("thread_pool", "at least 1 thread", std::to_string(threads));
+        // A thread that spins keeps another one from its core when there are more threads than cores.
+        if (static_cast<unsigned>(threads) > std::thread::hardware_concurrency()) spins_ = 0;
+        workers_.reserve(static_cast<std::size_t>(threads - 1));
+        try {
+            for (int worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { work(worker); });
+        } catch (const std::system_error& refused) {
+            stop();
+            throw device_error("thread_pool", std::to_string(threads) + " threads", refused.what());
+        }
+    }
+    ~thread_pool() { stop(); }
+    thread_pool(const thread_pool&) = delete;
+    thread_pool& operator=(const thread_pool&) = delete;
+
+    int threads() const { return threads_; }
+
+    /// Calls `task(i)` or `task(i, worker)` for every i in [0, tasks); `worker` in [0, threads()) tells calls apart that may run at
+    /// the same time, and so owns scratch memory. After an exception the tasks not yet begun are dropped and it is rethrown here.
+    template <class Task>
+        requires(std::is_invocable_v<Task&, int> || std::is_invocable_v<Task&, int, int>)
+    void run(int tasks, Task&& task) {
+        if (tasks <= 0) return;
+        const claim claimed{busy_};
+        if (threads_ == 1 || tasks == 1) {
+            for (int i = 0; i < tasks; ++i) call(task, i, 0);
+            return;
+        }
+        job_ = {const_cast<void*>(static_cast<const void*>(std::addressof(task))), tasks,
+                [](void* context, int i, int worker) { call(*static_cast<std::remove_reference_t<Task>*>(context), i, worker); }};
+        next_.store(0, std::memory_order_relaxed);
+        working_.store(threads_ - 1, std::memory_order_relaxed);
+        generation_.fetch_add(1, std::memory_order_release); // publishes the three lines above
+        generation_.notify_all();
+        take_tasks(0);
+        wait_until(working_, [](int workers) { return workers == 0; });
+        failed_.store(false, std::memory_order_relaxed);
+        if (const std::exception_ptr failure = std::exchange(failure_, nullptr)) std::rethrow_exception(failure);
+    }
+
+private:
+    struct job {
+        void* context = nullptr;
+        int tasks = 0;
+        void (*call)(void*, int, int) = nullptr;
+    };
+
+    /// Marks the pool as running for as long as it lives.
+    struct claim {
+        std::atomic<bool>& busy;
+        explicit claim(std::atomic<bool>& flag) : busy{flag} {
+            if (busy.exchange(true, std::memory_order_acquire))
+                throw option_error("thread_pool", "one run at a time", "a run while another one is under way");
+        }
+        ~claim() { busy.store(false, std::memory_order_release); }
+        claim(const claim&) = delete;
+        claim& operator=(const claim&) = delete;
+    };
+
+    template <class Task>
+    static void call(Task& task, int i, int worker) {
+        if constexpr (std::is_invocable_v<Task&, int, int>) task(i, worker);
+        else task(i);
+    }
+
+    void take_tasks(int worker) {
+        for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < job_.tasks;) {
+            try {
+                job_.call(job_.context, i, worker);
+            } catch (...) {
+                if (!failed_.exchange(true)) failure_ = std::current_exception(); // seen by run() through working_
+                next_.store(job_.tasks, std::memory_order_relaxed);
+            }
+        }
+    }
+
+    void work(int worker) {
+        for (std::uint32_t seen = 0;;) {
+            seen = wait_until(generation_, [seen](std::uint32_t now) { return now != seen; });
+            if (stopping_.load(std::memory_order_relaxed)) return;
+            take_tasks(worker);
+            if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) working_.notify_one();
+        }
+    }
+
+    /// Waits until `done(value)`: first by looking (a fork and join of short tasks costs about a microsecond), then asleep.
+    template <class T, class Done>
+    T wait_until(const std::atomic<T>& value, Done done) const {
+        for (int spin = 0; spin < spins_; ++spin) {
+            if (const T now = value.load(std::memory_order_acquire); done(now)) return now;
+            if (spin % 64 == 63) std::this_thread::yield();
+        }
+        for (;;) {
+            const T now = value.load(std::memory_order_acquire);
+            if (done(now)) return now;
+            value.wait(now, std::memory_order_acquire);
+        }
+    }
+
+    void stop() {
+        stopping_.store(true, std::memory_order_relaxed);
+        generation_.fetch_add(1, std::memory_order_release);
+        generation_.notify_all();
+        for (std::thread& worker : workers_) worker.join();
+    }
+
+    const int threads_;
+    int spins_ = 4096;
+    job job_;
+    alignas(64) std::atomic<int> next_{0};
+    alignas(64) std::atomic<int> working_{0};
+    alignas(64) std::atomic<std::uint32_t> generation_{0};
+    std::atomic<bool> busy_{false}, stopping_{false}, failed_{false};
+    std::exception_ptr failure_;
+    std::vector<std::thread> workers_; // last: the threads use all of the above
+};
+
+} // namespace umsrep
