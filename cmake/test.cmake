@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# cmake [-D PRESET=dev] [-D COMPILER=clang++-16] [-D LABELS=regex] [-D TESTS=regex] -P cmake/test.cmake
+# Installs what is missing, builds everything, runs the tests; ends with CTest's summary.
+include("${CMAKE_CURRENT_LIST_DIR}/bootstrap.cmake")
+if(NOT PRESET)
+    set(PRESET dev)
+endif()
+bootstrap()
+configure_and_build(build_dir ${PRESET})
+
+set(selection "")
+if(LABELS)
+    list(APPEND selection --label-regex "${LABELS}")
+endif()
+if(TESTS)
+    list(APPEND selection --tests-regex "${TESTS}")
+endif()
+execute_process(COMMAND "${CMAKE_CTEST_COMMAND}" --test-dir "${build_dir}" --parallel ${jobs} --output-on-failure --no-label-summary
+    --no-tests=error ${selection} RESULT_VARIABLE status)
+if(NOT status EQUAL 0)
+    message(FATAL_ERROR "umsrep: tests failed")
+endif()
