@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include <umsrep/loss/detail/check.hpp>
+#include <umsrep/loss/detail/elementwise.hpp>
+#include <umsrep/loss/target.hpp>
+
+namespace umsrep::loss {
+
+/// sqrt(d^2 + epsilon^2), the mean over all elements of the present samples: absolute error with a rounded tip. Output and target
+/// (N, C, H, W). Source: Charbonnier et al., ICIP 1994; Lai et al., "LapSRN", CVPR 2017.
+struct charbonnier {
+    static constexpr target_kind target = target_kind::image;
+    static constexpr auto output = output_activation::none;
+
+    double epsilon = 1e-3; ///< in the unit of the image
+
+    static constexpr shape target_shape(shape output_shape) { return output_shape; }
+    static constexpr std::size_t scratch_size(int, shape) { return 0; }
+
+    template <class T>
+    double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
+        detail::check_arguments("charbonnier", logits, targets, target_shape(logits.s), present, gradient);
+        if (!(epsilon > 0.0) || !std::isfinite(epsilon))
+            throw option_error("charbonnier epsilon", "a finite value > 0", detail::text(epsilon));
+        return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace,
+                                         detail::finite{"charbonnier"}, [this](double x, double t, int) {
+                                             const double root = std::sqrt((x - t) * (x - t) + epsilon * epsilon);
+                                             return detail::point{root, (x - t) / root};
+                                         });
+    }
+};
+
+using scalar_charbonnier = with_target<charbonnier, target_kind::scalar>;
+
+} // namespace umsrep::loss

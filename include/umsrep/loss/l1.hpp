@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include <umsrep/loss/detail/check.hpp>
+#include <umsrep/loss/detail/elementwise.hpp>
+#include <umsrep/loss/target.hpp>
+
+namespace umsrep::loss {
+namespace detail {
+
+struct l1_element {
+    point operator()(double x, double t, int) const {
+        const double d = x - t;
+        return {std::abs(d), d > 0.0 ? 1.0 : d < 0.0 ? -1.0 : 0.0};
+    }
+};
+
+} // namespace detail
+
+/// Mean absolute error over all elements of the present samples. Output and target (N, C, H, W). The slope at 0 is 0.
+struct l1 {
+    static constexpr target_kind target = target_kind::image;
+    static constexpr auto output = output_activation::none;
+
+    static constexpr shape target_shape(shape output_shape) { return output_shape; }
+    static constexpr std::size_t scratch_size(int, shape) { return 0; }
+
+    template <class T>
+    double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
+        detail::check_arguments("l1", logits, targets, target_shape(logits.s), present, gradient);
+        return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace,
+                                         detail::finite{"l1"}, detail::l1_element{});
+    }
+};
+
+using scalar_l1 = with_target<l1, target_kind::scalar>;
+
+} // namespace umsrep::loss

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include <umsrep/loss/l1.hpp>
+#include <umsrep/loss/ms_ssim.hpp>
+
+namespace umsrep::loss {
+
+/// alpha * (1 - MS-SSIM) + (1 - alpha) * mean absolute error: structure from the first, brightness and colour from the second.
+/// Output and target (N, C, H, W), images in [0, 1]. Source: Zhao, Gallo, Frosio, Kautz, "Loss functions for image restoration with
+/// neural networks", IEEE TCI 3(1), 2017, alpha = 0.84.
+///
+/// Two departures from the paper: MS-SSIM is Wang's pyramid (`ms_ssim`) instead of five Gaussians at full resolution, and the
+/// absolute error is the plain mean; the paper's Gaussian weighting of it has sum 1 at every pixel and differs only near the border.
+struct l1_ms_ssim {
+    static constexpr target_kind target = target_kind::image;
+    static constexpr auto output = output_activation::none;
+
+    double alpha = 0.84; ///< in [0, 1]
+    int scales = 0;      ///< as in `ms_ssim`
+    double floor = 1e-3; ///< as in `ms_ssim`
+
+    static constexpr shape target_shape(shape output_shape) { return output_shape; }
+    static constexpr std::size_t scratch_size(int, shape s) { return detail::similarity_scratch(s); }
+
+    template <class T>
+    double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> scratch = {}) const {
+        if (!(alpha >= 0.0 && alpha <= 1.0)) throw option_error("l1_ms_ssim alpha", "a value in [0, 1]", detail::text(alpha));
+        const int used = detail::checked_scales("l1_ms_ssim", scales, floor, logits.s);
+        detail::check_arguments("l1_ms_ssim", logits, targets, target_shape(logits.s), present, gradient, scratch,
+                                scratch_size(logits.n, logits.s));
+        const detail::finite check{"l1_ms_ssim"};
+        const double structure = detail::similarity_over_present(used, floor, logits, targets, present, weight * alpha, gradient,
+                                                                 detail::write::replace, check, scratch);
+        const double error = detail::mean_over_present(logits, targets, present, weight * (1.0 - alpha), gradient, detail::write::add,
+                                                       check, detail::l1_element{});
+        return alpha * structure + (1.0 - alpha) * error;
+    }
+};
+
+} // namespace umsrep::loss

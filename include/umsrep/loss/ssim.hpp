@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include <umsrep/loss/detail/check.hpp>
+#include <umsrep/loss/detail/structural_similarity.hpp>
+#include <umsrep/loss/target.hpp>
+
+namespace umsrep::loss {
+
+/// 1 - SSIM, the mean over the channels of the present samples. Output and target (N, C, H, W), images in [0, 1], no side below 11.
+/// Gaussian window of 11 x 11, sigma 1.5, K1 = 0.01, K2 = 0.03, only where the window lies inside the image. Source: Wang et al.,
+/// "Image quality assessment: from error visibility to structural similarity", IEEE TIP 13(4), 2004. Throws `shape_mismatch` for
+/// smaller images.
+struct ssim {
+    static constexpr target_kind target = target_kind::image;
+    static constexpr auto output = output_activation::none;
+
+    static constexpr shape target_shape(shape output_shape) { return output_shape; }
+    static constexpr std::size_t scratch_size(int, shape s) { return detail::similarity_scratch(s); }
+
+    template <class T>
+    double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> scratch = {}) const {
+        detail::check_similarity("ssim", logits.s, 1);
+        detail::check_arguments("ssim", logits, targets, target_shape(logits.s), present, gradient, scratch,
+                                scratch_size(logits.n, logits.s));
+        return detail::similarity_over_present(1, 0.0, logits, targets, present, weight, gradient, detail::write::replace,
+                                               detail::finite{"ssim"}, scratch);
+    }
+};
+
+} // namespace umsrep::loss
