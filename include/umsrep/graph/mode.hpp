@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+namespace umsrep {
+
+/// How the batch-norms of the encoder behave in training. Those of the heads always use and update batch statistics.
+enum class norm_statistics : std::uint8_t {
+    trained,  ///< batch statistics in the stages that train, running ones in those that do not
+    frozen,   ///< running statistics everywhere in the encoder, never moved
+    adaptive, ///< batch statistics everywhere in the encoder, also in stages that do not train
+};
+
+/// What a plan is for: a value, so that the passes are plain functions. `infer`, and `train<Strategy>` of train/strategy.hpp, give it.
+struct mode {
+    bool training = false;
+    std::uint64_t heads = ~std::uint64_t{0}; ///< bit h: head h takes part
+    int first_trained_stage = 0;             ///< stages before it are frozen; the number of stages: all frozen
+    norm_statistics norms = norm_statistics::trained;
+
+    constexpr bool has_head(int h) const { return ((heads >> h) & 1U) != 0; }
+};
+
+/// Mode of a plan: forward only, running statistics, output activations included.
+struct infer {
+    static constexpr mode value(int /*stages*/) { return {}; }
+};
+
+} // namespace umsrep

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+#include <umsrep/graph/place.hpp>
+#include <umsrep/graph/schedule.hpp>
+
+namespace umsrep {
+
+/// How a plan treats one node.
+struct node_plan {
+    int value = -1, gradient = -1;     ///< buffers; -1: there is none
+    std::array<bool, 2> differentiate{}; ///< the gradient of input i is computed
+    std::array<bool, 2> accumulate{};    ///< ... and added to what other readers of that input wrote
+    bool trains = false;
+    bool batch_statistics = false;
+    friend constexpr bool operator==(const node_plan&, const node_plan&) = default;
+};
+
+/// Everything a backend needs to run a graph in one mode: the steps in order and the place of every buffer.
+struct execution_plan {
+    mode what{};
+    std::vector<step> steps;
+    std::vector<buffer> buffers;
+    std::vector<node_plan> nodes;
+    std::ptrdiff_t arena = 0; ///< elements per sample
+
+    constexpr int count(phase p) const {
+        int n = 0;
+        for (const step& s : steps) n += s.what == p ? 1 : 0;
+        return n;
+    }
+};
+
+/// The passes in order: prune, fuse, schedule, lifetimes, place. `elements(shape)` is what one sample of that shape takes in the
+/// backend's layout.
+template <class Elements>
+constexpr execution_plan make_plan(const graph& g, const mode& m, Elements elements) {
+    const std::vector<node_use> use = prune(g, m);
+    const sharing share = fuse(g, m, use);
+    execution_plan p{};
+    p.what = m;
+    p.steps = schedule(g, m, use, share);
+    p.nodes.resize(g.nodes.size());
+
+    // One buffer for each value and each gradient that is nobody's guest.
+    const auto buffer_of = [&](const std::vector<int>& hosts, std::vector<int>& numbers, int i, bool gradient) {
+        const int host = hosts[static_cast<std::size_t>(i)];
+        if (host < 0) return -1;
+        int& number = numbers[static_cast<std::size_t>(host)];
+        if (number < 0) {
+            number = static_cast<int>(p.buffers.size());
+            const std::ptrdiff_t n = elements(g[host].out);
+            const std::ptrdiff_t rounded = (n + arena_granularity - 1) / arena_granularity * arena_granularity;
+            p.buffers.push_back({0, rounded, static_cast<int>(p.steps.size()), -1, gradient});
+        }
+        return number;
+    };
+    std::vector<int> value_numbers(g.nodes.size(), -1), gradient_numbers(g.nodes.size(), -1);
+    for (int i = 0; i < g.size(); ++i) {
+        node_plan& n = p.nodes[static_cast<std::size_t>(i)];
+        const node_use& u = use[static_cast<std::size_t>(i)];
+        n.value = buffer_of(share.value, value_numbers, i, false);
+        n.gradient = buffer_of(share.gradient, gradient_numbers, i, true);
+        n.trains = u.trains;
+        n.batch_statistics = u.batch_statistics;
+        for (std::size_t k = 0; k < 2; ++k) {
+            const int input = g[i].inputs[k];
+            n.differentiate[k] = input >= 0 && u.backward && use[static_cast<std::size_t>(input)].backward;
+        }
+    }
+
+    // Lifetimes, and who writes a gradient first.
+    const auto live = [&](int buffer_number, int now) {
+        buffer& b = p.buffers[static_cast<std::size_t>(buffer_number)];
+        b.born = std::min(b.born, now);
+        b.dies = std::max(b.dies, now);
+    };
+    const auto plan_of = [&](int i) -> node_plan& { return p.nodes[static_cast<std::size_t>(i)]; };
+    std::vector<bool> written(g.nodes.size(), false);
+    live(plan_of(0).value, 0);
+    for (int now = 0; now < static_cast<int>(p.steps.size()); ++now) {
+        const step& s = p.steps[static_cast<std::size_t>(now)];
+        if (s.what == phase::head) {
+            live(plan_of(s.first).value, now);
+            if (plan_of(s.first).gradient >= 0) live(plan_of(s.first).gradient, now);
+            written[static_cast<std::size_t>(s.first)] = true;
+            continue;
+        }
+        for (int i = s.what == phase::forward ? s.first : s.last; i >= s.first && i <= s.last; i += s.what == phase::forward ? 1 : -1) {
+            node_plan& n = plan_of(i);
+            const node_use& u = use[static_cast<std::size_t>(i)];
+            if (s.what == phase::forward) {
+                live(n.value, now);
+                for (const int input : g[i].inputs)
+                    if (input >= 0) live(plan_of(input).value, now);
+                continue;
+            }
+            if (!u.backward) continue;
+            live(n.gradient, now);
+            if (backward_reads_output(g[i].kind)) live(n.value, now);
+            if (backward_reads_input(g[i].kind, n.trains, n.batch_statistics)) live(plan_of(g[i].inputs[0]).value, now);
+            for (std::size_t k = 0; k < 2; ++k) {
+                if (!n.differentiate[k]) continue;
+                const std::size_t input = static_cast<std::size_t>(g[i].inputs[k]);
+                live(p.nodes[input].gradient, now);
+                n.accumulate[k] = written[input];
+                written[input] = true;
+            }
+        }
+    }
+    p.arena = place(p.buffers);
+    return p;
+}
+
+} // namespace umsrep

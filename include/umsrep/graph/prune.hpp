@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <umsrep/graph/graph.hpp>
+#include <umsrep/graph/mode.hpp>
+
+namespace umsrep {
+
+/// What remains of a node in a mode.
+struct node_use {
+    bool forward = false;          ///< it is computed
+    bool backward = false;         ///< the gradient of its output is needed
+    bool trains = false;           ///< the gradient of its parameters is needed
+    bool batch_statistics = false; ///< a batch-norm by the batch
+};
+
+/// Throws away what a mode never needs: heads that take no part, stages behind the last tap, output activations in training, and the
+/// backward pass of everything upstream of the first parameter that trains. A frozen encoder has no backward pass at all.
+constexpr std::vector<node_use> prune(const graph& g, const mode& m) {
+    std::vector<node_use> use(g.nodes.size());
+    const auto at = [&](int i) -> node_use& { return use[static_cast<std::size_t>(i)]; };
+
+    for (int h = 0; h < g.head_count(); ++h)
+        if (m.has_head(h)) {
+            const head_info& head = g.heads[static_cast<std::size_t>(h)];
+            at(m.training ? head.logits : head.output).forward = true;
+        }
+    for (int i = g.size() - 1; i >= 0; --i)
+        if (at(i).forward)
+            for (const int input : g[i].inputs)
+                if (input >= 0) at(input).forward = true;
+    if (!m.training) return use;
+
+    for (int i = 0; i < g.size(); ++i) {
+        if (!at(i).forward) continue;
+        const node& n = g[i];
+        const bool in_encoder = n.owner < g.stage_count();
+        const bool part_trains = !in_encoder || n.owner >= m.first_trained_stage;
+        at(i).trains = part_trains && (n.weight || n.bias);
+        at(i).backward = at(i).trains;
+        for (const int input : n.inputs)
+            if (input >= 0 && at(input).backward) at(i).backward = true;
+        if (n.kind == op::batch_norm)
+            at(i).batch_statistics = !in_encoder || m.norms == norm_statistics::adaptive ||
+                                     (m.norms == norm_statistics::trained && part_trains);
+    }
+    at(0) = {at(0).forward, false, false, false};
+    return use;
+}
+
+} // namespace umsrep
