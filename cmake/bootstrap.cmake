@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: MIT
 # From a bare machine to a build: shared by demo.cmake and test.cmake. Set before -P:
-#   -D PRESET=dev|release|asan|tsan   -D COMPILER=clang++-16   -D TOOLCHAIN=FILE (Conan, vcpkg; then nothing is installed)
+#   -D PRESET=dev|release|asan|tsan    -D COMPILER=clang++-16    -D TARGETS="a b" (instead of everything)
+#   -D TOOLCHAIN=FILE (of Conan or vcpkg; then nothing is installed)
 cmake_minimum_required(VERSION 3.25)
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH source_dir)
 
-# header or program       apt                 conan                  vcpkg           brew
+# header or program       apt                 vcpkg           brew
 set(requirements
-    "Eigen/Core           libeigen3-dev       eigen/3.4.0            eigen3          eigen"
-    "xtensor/xtensor.hpp  libxtensor-dev      xtensor/0.24.7         xtensor         xtensor"
-    "png.h                libpng-dev          libpng/1.6.44          libpng          libpng"
-    "jpeglib.h            libjpeg-dev         libjpeg-turbo/3.0.4    libjpeg-turbo   jpeg-turbo"
-    "nlohmann/json.hpp    nlohmann-json3-dev  nlohmann_json/3.11.3   nlohmann-json   nlohmann-json"
-    "CLI/CLI.hpp          libcli11-dev        cli11/2.4.2            cli11           cli11"
-    "doctest/doctest.h    doctest-dev         doctest/2.4.11         doctest         doctest"
-    "ninja                ninja-build         ninja/1.12.1           ninja           ninja")
+    "Eigen/Core           libeigen3-dev       eigen3          eigen"
+    "xtensor/xtensor.hpp  libxtensor-dev      xtensor         xtensor"
+    "png.h                libpng-dev          libpng          libpng"
+    "jpeglib.h            libjpeg-dev         libjpeg-turbo   jpeg-turbo"
+    "nlohmann/json.hpp    nlohmann-json3-dev  nlohmann-json   nlohmann-json"
+    "CLI/CLI.hpp          libcli11-dev        cli11           cli11"
+    "doctest/doctest.h    doctest-dev         doctest         doctest"
+    "ninja                ninja-build         -               ninja")
 
 # Installs what is missing, or says how to and stops.
 function(bootstrap)
@@ -21,7 +22,7 @@ function(bootstrap)
         return()
     endif()
     foreach(requirement IN LISTS requirements)
-        separate_arguments(requirement)
+        separate_arguments(requirement UNIX_COMMAND "${requirement}")
         list(POP_FRONT requirement needed)
         if(needed MATCHES "\\.h|/")
             find_path(found NAMES ${needed} NO_CACHE PATH_SUFFIXES eigen3
@@ -31,9 +32,11 @@ function(bootstrap)
         endif()
         if(NOT found)
             list(APPEND missing ${needed})
-            foreach(manager IN ITEMS apt conan vcpkg brew)
+            foreach(manager IN ITEMS apt vcpkg brew)
                 list(POP_FRONT requirement package)
-                list(APPEND ${manager} ${package})
+                if(NOT package STREQUAL "-")
+                    list(APPEND ${manager} ${package})
+                endif()
             endforeach()
         endif()
         unset(found)
@@ -51,7 +54,7 @@ function(bootstrap)
     endif()
 
     list(JOIN missing ", " missing)
-    foreach(manager IN ITEMS apt conan vcpkg brew)
+    foreach(manager IN ITEMS apt vcpkg brew)
         list(JOIN ${manager} " " ${manager}_line)
     endforeach()
     find_program(apt_get apt-get NO_CACHE)
@@ -76,14 +79,13 @@ function(bootstrap)
         return()
     endif()
 
-    list(TRANSFORM conan PREPEND "--requires=")
-    list(JOIN conan " " conan_line)
     message(NOTICE "Missing: ${missing}. Install with one of
   Debian, Ubuntu:  sudo apt-get install ${apt_line}
   Homebrew:        brew install ${brew_line}
   vcpkg:           vcpkg install ${vcpkg_line}
                    then add -D TOOLCHAIN=$VCPKG_ROOT/scripts/buildsystems/vcpkg.cmake before -P
-  Conan 2:         conan install . --build=missing --output-folder=build/conan
+  Conan 2:         conan install . --build=missing --output-folder=build/conan -s compiler.cppstd=20 -s build_type=Release
+                   conan install . --build=missing --output-folder=build/conan -s compiler.cppstd=20 -s build_type=Debug
                    then add -D TOOLCHAIN=build/conan/conan_toolchain.cmake before -P")
     message(FATAL_ERROR "umsrep: cannot install what is missing without root")
 endfunction()
@@ -116,7 +118,12 @@ function(configure_and_build out preset)
     endif()
     execute_process(COMMAND "${CMAKE_COMMAND}" --preset ${preset} -S "${source_dir}" -B "${build_dir}" ${options} ${ARGN}
         WORKING_DIRECTORY "${source_dir}" COMMAND_ERROR_IS_FATAL ANY)
-    execute_process(COMMAND "${CMAKE_COMMAND}" --build "${build_dir}" --parallel ${jobs} COMMAND_ERROR_IS_FATAL ANY)
+    set(targets "")
+    if(TARGETS)
+        separate_arguments(TARGETS UNIX_COMMAND "${TARGETS}")
+        set(targets --target ${TARGETS})
+    endif()
+    execute_process(COMMAND "${CMAKE_COMMAND}" --build "${build_dir}" --parallel ${jobs} ${targets} COMMAND_ERROR_IS_FATAL ANY)
     set(${out} "${build_dir}" PARENT_SCOPE)
     set(jobs ${jobs} PARENT_SCOPE)
 endfunction()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# cmake [-D PRESET=dev] [-D COMPILER=clang++-16] [-D LABELS=regex] [-D TESTS=regex] -P cmake/test.cmake
+# cmake [-D PRESET=dev] [-D COMPILER=clang++-16] [-D TARGETS="test_data"] [-D LABELS=regex] [-D TESTS=regex] -P cmake/test.cmake
 # Installs what is missing, builds everything, runs the tests; ends with CTest's summary.
 include("${CMAKE_CURRENT_LIST_DIR}/bootstrap.cmake")
 if(NOT PRESET)
