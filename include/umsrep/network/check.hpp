@@ -27,7 +27,7 @@ template <class Where, class Reason, class Got> struct dynamic_size_error;
 
 namespace detail {
 
-struct fits {
+struct good {
     static constexpr bool value = true;
 };
 
@@ -43,7 +43,7 @@ consteval auto verdict() {
     using where = at<part, layer>;
     using wanted = expected<M.expected.c, M.expected.h, M.expected.w>;
     using came = got<M.got.c, M.got.h, M.got.w>;
-    if constexpr (M.kind == misfit_kind::none) return std::type_identity<fits>{};
+    if constexpr (M.kind == misfit_kind::none) return std::type_identity<good>{};
     else if constexpr (M.kind == misfit_kind::shape) return std::type_identity<shape_error<where, wanted, came>>{};
     else if constexpr (M.kind == misfit_kind::window) return std::type_identity<window_error<where, wanted, came>>{};
     else if constexpr (M.kind == misfit_kind::channels)
