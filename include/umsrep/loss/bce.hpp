@@ -37,7 +37,7 @@ struct bce {
     static constexpr target_kind target = target_kind::mask;
     static constexpr auto output = output_activation::sigmoid;
 
-    std::vector<double> pos_weight; ///< one factor per channel for the positives; empty: 1
+    std::vector<double> pos_weight = {}; ///< one factor per channel for the positives; empty: 1
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int, shape) { return 0; }

@@ -23,7 +23,7 @@ struct cross_entropy {
     static constexpr target_kind target = target_kind::class_index;
     static constexpr auto output = output_activation::softmax;
 
-    std::vector<double> class_weights; ///< one per class; empty: 1
+    std::vector<double> class_weights = {}; ///< one per class; empty: 1
     int ignore_label = -100;           ///< pixels (or samples) with this label do not count
     double label_smoothing = 0.0;      ///< in [0, 1]
 

@@ -20,7 +20,7 @@ struct dice_bce {
 
     double dice_weight = 1.0, bce_weight = 1.0;
     double smooth = 1.0;            ///< of dice
-    std::vector<double> pos_weight; ///< of bce
+    std::vector<double> pos_weight = {}; ///< of bce
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int, shape) { return 0; }

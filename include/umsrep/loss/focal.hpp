@@ -71,7 +71,7 @@ struct focal_cross_entropy {
     static constexpr auto output = output_activation::softmax;
 
     double gamma = 2.0;
-    std::vector<double> class_weights; ///< one per class; empty: 1
+    std::vector<double> class_weights = {}; ///< one per class; empty: 1
     int ignore_label = -100;           ///< pixels (or samples) with this label do not count
 
     static constexpr shape target_shape(shape output_shape) { return {1, output_shape.h, output_shape.w}; }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#include <umsrep/loss/l2.hpp>
+
+#include <tests/loss/check_loss.hpp>
+#include <tests/support/message_of.hpp>
+
+using namespace umsrep;
+using test::loss_case;
+
+TEST_CASE("mean squared error is PyTorch's, value and gradient") { test::check_against_pytorch(loss::l2{}, "l2"); }
+
+TEST_CASE("the gradient of mean squared error is the slope of its value") {
+    for (std::uint64_t s : {1, 2, 3}) {
+        CAPTURE(s);
+        random_stream random{seed{s}, "l2"};
+        const shape size{2, 1 + static_cast<int>(random.below(6)), 1 + static_cast<int>(random.below(6))};
+        const auto c = test::random_case(random, size, size, 1.0, [](random_stream& r) { return r.uniform(); });
+        test::check_gradient(loss::l2{}, c, random);
+        test::check_nothing_present(loss::l2{}, c);
+    }
+}
+
+TEST_CASE("mean squared error is flat where output and target agree") {
+    loss_case<float> c{1, {1, 1, 2}, {1, 1, 2}, {0.25f, 0.5f}, {0.25f, 0.5f}, {}};
+    CHECK(c.evaluate(loss::l2{}) == 0.0);
+    CHECK(c.gradient == std::vector<float>{0.0f, 0.0f});
+}
+
+TEST_CASE("mean squared error refuses a present target that is not a number") {
+    loss_case<float> c{1, {1, 1, 2}, {1, 1, 2}, {0, 0}, {0, std::numeric_limits<float>::infinity()}, {}};
+    CHECK(test::message_of<label_error>([&] { c.evaluate(loss::l2{}); }) ==
+          "l2 target of sample 0: expected finite values, got inf");
+}
