@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+
+#include <umsrep/backend/operands.hpp>
+#include <umsrep/backend/reference/activation.hpp>
+#include <umsrep/backend/reference/combination.hpp>
+#include <umsrep/backend/reference/convolution.hpp>
+#include <umsrep/backend/reference/dense.hpp>
+#include <umsrep/backend/reference/dropout.hpp>
+#include <umsrep/backend/reference/normalization.hpp>
+#include <umsrep/backend/reference/pooling.hpp>
+#include <umsrep/backend/reference/resampling.hpp>
+#include <umsrep/backend/reference/transposed_convolution.hpp>
+
+namespace umsrep {
+
+/// The backend that reads like the formulas: plain Eigen, any real scalar, activations N, C, H, W. The oracle for every other backend,
+/// and what runs where there is none.
+///
+/// No operation allocates. Results do not depend on the number of threads.
+template <class T>
+struct reference {
+    using scalar = T;
+
+    static const char* name() { return "reference"; }
+
+    /// Elements that one sample of an activation takes.
+    static constexpr std::ptrdiff_t activation_size(shape s) { return s.size(); }
+
+    /// Elements of operands.workspace that forward or backward of `n` need.
+    static std::ptrdiff_t workspace_size(const node& n, int batch, int threads) {
+        switch (n.kind) {
+        case op::conv:
+        case op::conv_transpose: return reference_ops::correlation_workspace<T>(n, batch, threads);
+        case op::group_norm: return 2 * std::ptrdiff_t{batch} * n.in.c;
+        default: return 0;
+        }
+    }
+
+    /// out, and the saved statistics, from in.
+    static void forward(const operands<T>& o) {
+        using namespace reference_ops;
+        switch (o.n->kind) {
+        case op::input: return;
+        case op::conv: return forward_conv(o);
+        case op::conv_transpose: return forward_conv_transpose(o);
+        case op::batch_norm: return forward_batch_norm(o);
+        case op::group_norm: return forward_group_norm(o);
+        case op::relu: return forward_relu(o);
+        case op::leaky_relu: return forward_leaky_relu(o);
+        case op::gelu: return forward_gelu(o);
+        case op::silu: return forward_silu(o);
+        case op::sigmoid: return forward_sigmoid(o);
+        case op::softmax: return forward_softmax(o);
+        case op::max_pool: return forward_max_pool(o);
+        case op::avg_pool: return forward_avg_pool(o);
+        case op::global_avg_pool: return forward_global_avg_pool(o);
+        case op::upsample_nearest: return forward_upsample_nearest(o);
+        case op::upsample_bilinear: return forward_upsample_bilinear(o);
+        case op::linear: return forward_linear(o);
+        case op::dropout: return forward_dropout(o);
+        case op::concat: return forward_concat(o);
+        case op::add: return forward_add(o);
+        }
+    }
+
+    /// The wanted gradients from grad_out and what forward left.
+    static void backward(const operands<T>& o) {
+        using namespace reference_ops;
+        switch (o.n->kind) {
+        case op::input: return;
+        case op::conv: return backward_conv(o);
+        case op::conv_transpose: return backward_conv_transpose(o);
+        case op::batch_norm: return backward_batch_norm(o);
+        case op::group_norm: return backward_group_norm(o);
+        case op::relu: return backward_relu(o);
+        case op::leaky_relu: return backward_leaky_relu(o);
+        case op::gelu: return backward_gelu(o);
+        case op::silu: return backward_silu(o);
+        case op::sigmoid: return backward_sigmoid(o);
+        case op::softmax: return backward_softmax(o);
+        case op::max_pool: return backward_max_pool(o);
+        case op::avg_pool: return backward_avg_pool(o);
+        case op::global_avg_pool: return backward_global_avg_pool(o);
+        case op::upsample_nearest: return backward_upsample_nearest(o);
+        case op::upsample_bilinear: return backward_upsample_bilinear(o);
+        case op::linear: return backward_linear(o);
+        case op::dropout: return backward_dropout(o);
+        case op::concat: return backward_concat(o);
+        case op::add: return backward_add(o);
+        }
+    }
+};
+
+} // namespace umsrep
