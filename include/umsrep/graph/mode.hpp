@@ -18,8 +18,18 @@ struct mode {
     std::uint64_t heads = ~std::uint64_t{0}; ///< bit h: head h takes part
     int first_trained_stage = 0;             ///< stages before it are frozen; the number of stages: all frozen
     norm_statistics norms = norm_statistics::trained;
+    bool logits = false;                     ///< stop at the logits; a training plan always does
 
     constexpr bool has_head(int h) const { return ((heads >> h) & 1U) != 0; }
+};
+
+/// Mode of a plan: forward only, running statistics, without output activations: what a loss is evaluated on.
+struct validate {
+    static constexpr mode value(int /*stages*/) {
+        mode m{};
+        m.logits = true;
+        return m;
+    }
 };
 
 /// Mode of a plan: forward only, running statistics, output activations included.

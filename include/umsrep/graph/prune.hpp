@@ -17,6 +17,9 @@ struct node_use {
     bool batch_statistics = false; ///< a batch-norm by the batch
 };
 
+/// The node that a head delivers in a mode: its logits or its output.
+constexpr int result_of(const head_info& head, const mode& m) { return m.training || m.logits ? head.logits : head.output; }
+
 /// Throws away what a mode never needs: heads that take no part, stages behind the last tap, output activations in training, and the
 /// backward pass of everything upstream of the first parameter that trains. A frozen encoder has no backward pass at all.
 constexpr std::vector<node_use> prune(const graph& g, const mode& m) {
@@ -24,10 +27,7 @@ constexpr std::vector<node_use> prune(const graph& g, const mode& m) {
     const auto at = [&](int i) -> node_use& { return use[static_cast<std::size_t>(i)]; };
 
     for (int h = 0; h < g.head_count(); ++h)
-        if (m.has_head(h)) {
-            const head_info& head = g.heads[static_cast<std::size_t>(h)];
-            at(m.training ? head.logits : head.output).forward = true;
-        }
+        if (m.has_head(h)) at(result_of(g.heads[static_cast<std::size_t>(h)], m)).forward = true;
     for (int i = g.size() - 1; i >= 0; --i)
         if (at(i).forward)
             for (const int input : g[i].inputs)

@@ -39,10 +39,7 @@ constexpr sharing fuse(const graph& g, const mode& m, const std::vector<node_use
             for (const int input : g[i].inputs)
                 if (input >= 0) ++readers[static_cast<std::size_t>(input)];
     for (int h = 0; h < g.head_count(); ++h)
-        if (m.has_head(h)) {
-            const head_info& head = g.heads[static_cast<std::size_t>(h)];
-            ++readers[static_cast<std::size_t>(m.training ? head.logits : head.output)];
-        }
+        if (m.has_head(h)) ++readers[static_cast<std::size_t>(result_of(g.heads[static_cast<std::size_t>(h)], m))];
 
     sharing s{std::vector<int>(g.nodes.size(), -1), std::vector<int>(g.nodes.size(), -1)};
     for (int i = 0; i < g.size(); ++i) {
@@ -98,7 +95,7 @@ constexpr std::vector<step> schedule(const graph& g, const mode& m, const std::v
         const std::size_t begin = steps.size();
         forward(head.first, head.last);
         const std::size_t end = steps.size();
-        const int result = m.training ? head.logits : head.output;
+        const int result = result_of(head, m);
         steps.push_back({phase::head, result, result, h});
         if (m.training) backward(begin, end);
     }

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <xtensor/xtensor.hpp>
+
+#include <umsrep/backend/executor.hpp>
+#include <umsrep/backend/reference/reference.hpp>
+#include <umsrep/core/units.hpp>
+#include <umsrep/network/facts.hpp>
+
+namespace umsrep {
+
+/// How weights are drawn. Biases start at 0, norms at weight 1 and bias 0, running statistics at mean 0 and variance 1.
+enum class initialization : std::uint8_t {
+    he,     ///< normal, variance 2 / fan_in. He et al., 2015
+    xavier, ///< normal, variance 2 / (fan_in + fan_out). Glorot and Bengio, 2010
+};
+
+/// A tensor of a model by its name, as in PyTorch's state_dict: "encoder.e1.0.0.weight".
+template <class T>
+struct named_tensor {
+    std::string name;
+    std::vector<std::size_t> shape;
+    std::span<T> values;
+    bool statistic = false; ///< running mean or variance: not trained
+    int owner = 0;          ///< stage or head, as node::owner
+};
+
+template <class... Names> struct unknown_head;
+
+/// What `predict` returns: one batch of outputs per head.
+template <class Net>
+struct prediction {
+    std::array<xt::xtensor<float, 4>, static_cast<std::size_t>(network_traits<Net>::head_count)> outputs;
+
+    /// The head's output behind its output activation, N, C, H, W. A name that is no head's does not compile.
+    template <fixed_string Name>
+    const xt::xtensor<float, 4>& get() const {
+        constexpr int h = lower<Net>().find_head(Name);
+        if constexpr (h < 0) static_assert(detail::holds<unknown_head<called<Name>>>);
+        return outputs[static_cast<std::size_t>(h)];
+    }
+};
+
+/// A network with weights on a backend: owns the parameters and running statistics, and predicts.
+///
+///     model<net> m{seed{1}, batch{8}, threads{2}};
+///     auto lungs = m.predict(images).get<"lungs">();
+///
+/// For a network with a dynamic image, give the size: `model<net> m{seed{1}, extent{480, 512}}`; misfits that only that size shows throw
+/// shape_mismatch. Same seed, same bits, whatever the number of threads.
+template <class Net, class Backend = reference<float>>
+class model {
+    static_assert(fits<Net>);
+    using traits = network_traits<Net>;
+
+public:
+    using network_type = Net;
+    using backend = Backend;
+    using scalar = typename Backend::scalar;
+    static constexpr int head_count = traits::head_count;
+
+    /// Draws the weights. `capacity` is how many images `predict` computes together.
+    explicit model(seed s, batch capacity = batch{1}, threads t = threads{1}, initialization how = initialization::he)
+        requires(!traits::is_dynamic)
+        : model(s, traits::declared_image, capacity, t, how, 0) {}
+
+    model(seed s, extent image, batch capacity = batch{1}, threads t = threads{1}, initialization how = initialization::he)
+        requires(traits::is_dynamic)
+        : model(s, sized(image), capacity, t, how, 0) {}
+
+    const graph& network() const { return body_->net; }
+    shape image() const { return body_->net.nodes[0].out; }
+    thread_pool& pool() { return body_->pool; }
+    seed initial_seed() const { return body_->start; }
+    int capacity() const { return body_->inference.capacity(); }
+
+    std::span<scalar> parameters() { return body_->parameters.span(); }
+    std::span<const scalar> parameters() const { return std::as_const(body_->parameters).span(); }
+    std::span<scalar> statistics() { return body_->statistics.span(); }
+    std::span<const scalar> statistics() const { return std::as_const(body_->statistics).span(); }
+
+    /// Every tensor with its name and shape, in the order of the network.
+    std::vector<named_tensor<scalar>> tensors() { return list<scalar>(*this); }
+    std::vector<named_tensor<const scalar>> tensors() const { return list<const scalar>(*this); }
+
+    /// Draws all weights anew.
+    void initialize(seed s, initialization how = initialization::he) {
+        body_->start = s;
+        std::fill(parameters().begin(), parameters().end(), scalar{0});
+        for (const node& n : network().nodes) {
+            const bool norm = n.kind == op::batch_norm || n.kind == op::group_norm;
+            if (norm && n.weight) std::fill_n(parameters().data() + n.weight.offset, n.weight.size, scalar{1});
+            if (n.running_mean) {
+                std::fill_n(statistics().data() + n.running_mean.offset, n.running_mean.size, scalar{0});
+                std::fill_n(statistics().data() + n.running_var.offset, n.running_var.size, scalar{1});
+            }
+            if (norm || !n.weight) continue;
+            random_stream stream(s, network().path(n) + ".weight");
+            const double deviation = standard_deviation(n, how);
+            for (std::ptrdiff_t i = 0; i < n.weight.size; ++i)
+                parameters()[static_cast<std::size_t>(n.weight.offset + i)] =
+                    static_cast<scalar>(deviation * static_cast<double>(stream.normal()));
+        }
+    }
+
+    /// Predictions for images (N, C, H, W), any N; every head's output, the encoder runs once for all of them.
+    /// Throws shape_mismatch when the images are not the network's.
+    prediction<Net> predict(const xt::xtensor<float, 4>& images) {
+        prediction<Net> result;
+        const std::size_t n = images.shape()[0];
+        for (std::size_t h = 0; h < result.outputs.size(); ++h) {
+            const head_info& head = network().heads[h];
+            const shape s = network()[head.output].out;
+            result.outputs[h] = xt::xtensor<float, 4>::from_shape(std::array{
+                n, static_cast<std::size_t>(s.c), static_cast<std::size_t>(s.h), static_cast<std::size_t>(s.w)});
+        }
+        predict_into(images, result);
+        return result;
+    }
+    /// One image, (C, H, W).
+    prediction<Net> predict(const xt::xtensor<float, 3>& one) {
+        auto images = xt::xtensor<float, 4>::from_shape(std::array{std::size_t{1}, one.shape()[0], one.shape()[1], one.shape()[2]});
+        std::copy(one.data(), one.data() + one.size(), images.data());
+        return predict(images);
+    }
+
+    /// As predict, into a prediction of an earlier call with as many images; allocates nothing.
+    void predict_into(const xt::xtensor<float, 4>& images, prediction<Net>& result) {
+        check_images(images);
+        const int total = static_cast<int>(images.shape()[0]);
+        for (std::size_t h = 0; h < result.outputs.size(); ++h)
+            if (result.outputs[h].shape()[0] != images.shape()[0])
+                throw shape_mismatch("predict_into: head '" + std::string(network().heads[h].name) + "'",
+                                     std::to_string(total) + " samples", std::to_string(result.outputs[h].shape()[0]));
+        for (int first = 0; first < total; first += capacity()) {
+            const int n = std::min(capacity(), total - first);
+            run(body_->inference, images.data() + first * image().size(), n, [&](int h, tensor_view<scalar> out) {
+                std::transform(out.begin(), out.end(),
+                               result.outputs[static_cast<std::size_t>(h)].data() + first * out.s.size(),
+                               [](scalar v) { return static_cast<float>(v); });
+            });
+        }
+    }
+
+    /// Runs an executor of this model's graph in inference on `n` images; `on_head(h, result)`.
+    template <class OnHead>
+    void run(executor<Backend>& e, const float* images, int n, OnHead on_head) {
+        const tensor_view<scalar> in = e.input(n);
+        std::transform(images, images + in.size(), in.data, [](float v) { return static_cast<scalar>(v); });
+        e.run(n, {parameters().data(), statistics().data(), nullptr, 0}, seed{0}, 0,
+              [&](int h, tensor_view<scalar> result, tensor_view<scalar>) { on_head(h, result); });
+    }
+
+    void check_images(const xt::xtensor<float, 4>& images) const {
+        const auto& s = images.shape();
+        const shape wanted = image();
+        if (static_cast<int>(s[1]) == wanted.c && static_cast<int>(s[2]) == wanted.h && static_cast<int>(s[3]) == wanted.w) return;
+        const auto text = [](auto c, auto h, auto w) {
+            return "(N, " + std::to_string(c) + ", " + std::to_string(h) + ", " + std::to_string(w) + ")";
+        };
+        throw shape_mismatch("images", text(wanted.c, wanted.h, wanted.w), text(s[1], s[2], s[3]));
+    }
+
+private:
+    /// Lives at one address, so that a model can be moved.
+    struct state {
+        state(shape image, batch capacity, threads t, seed s)
+            : net{lower<Net>(image)}, pool{t.value}, start{s},
+              parameters{static_cast<std::size_t>(checked(net).parameters)},
+              statistics{static_cast<std::size_t>(net.statistics)},
+              inference{net, infer::value(net.stage_count()), capacity.value, pool} {}
+
+        static const graph& checked(const graph& g) {
+            if (!g.ok()) throw shape_mismatch(to_string(g.error));
+            return g;
+        }
+
+        graph net;
+        thread_pool pool;
+        seed start;
+        aligned_array<scalar> parameters, statistics;
+        executor<Backend> inference;
+    };
+
+    model(seed s, shape image, batch capacity, threads t, initialization how, int)
+        : body_{std::make_unique<state>(image, capacity, t, s)} {
+        initialize(s, how);
+    }
+
+    static shape sized(extent given) {
+        constexpr shape declared = traits::declared_image;
+        const auto check = [](const char* what, int fixed, int value) {
+            if ((fixed != dynamic && fixed != value) || value < 1)
+                throw shape_mismatch(std::string("image ") + what, fixed == dynamic ? "at least 1" : std::to_string(fixed),
+                                     std::to_string(value));
+        };
+        check("height", declared.h, given.h);
+        check("width", declared.w, given.w);
+        return {declared.c, given.h, given.w};
+    }
+
+    static double standard_deviation(const node& n, initialization how) {
+        const double window = static_cast<double>(n.a.kernel.h) * n.a.kernel.w;
+        double fan_in = 0, fan_out = 0;
+        if (n.kind == op::linear) {
+            fan_in = static_cast<double>(n.in.size());
+            fan_out = n.out.c;
+        } else {
+            fan_in = window * n.in.c / n.a.groups;
+            fan_out = window * n.out.c / n.a.groups;
+            // Each output of a transposed convolution is reached from only one in stride positions of the window.
+            if (n.kind == op::conv_transpose) fan_in /= static_cast<double>(n.a.stride.h) * n.a.stride.w;
+        }
+        return std::sqrt(how == initialization::he ? 2 / fan_in : 2 / (fan_in + fan_out));
+    }
+
+    template <class T, class Self>
+    static std::vector<named_tensor<T>> list(Self& self) {
+        std::vector<named_tensor<T>> result;
+        const auto add = [&](const node& n, slot s, const char* suffix, std::vector<std::size_t> dims, bool statistic) {
+            if (!s) return;
+            auto all = statistic ? self.statistics() : self.parameters();
+            result.push_back({self.network().path(n) + suffix, std::move(dims),
+                              all.subspan(static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.size)), statistic, n.owner});
+        };
+        const auto size = [](auto v) { return static_cast<std::size_t>(v); };
+        for (const node& n : self.network().nodes) {
+            const std::size_t kh = size(n.a.kernel.h), kw = size(n.a.kernel.w), g = size(n.a.groups);
+            std::vector<std::size_t> dims{size(n.weight.size)};
+            if (n.kind == op::conv) dims = {size(n.out.c), size(n.in.c) / g, kh, kw};
+            if (n.kind == op::conv_transpose) dims = {size(n.in.c), size(n.out.c) / g, kh, kw};
+            if (n.kind == op::linear) dims = {size(n.out.c), size(n.in.size())};
+            add(n, n.weight, ".weight", dims, false);
+            add(n, n.bias, ".bias", {size(n.bias.size)}, false);
+            add(n, n.running_mean, ".running_mean", {size(n.running_mean.size)}, true);
+            add(n, n.running_var, ".running_var", {size(n.running_var.size)}, true);
+        }
+        return result;
+    }
+
+    std::unique_ptr<state> body_;
+};
+
+} // namespace umsrep
