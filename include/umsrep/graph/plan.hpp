@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <umsrep/graph/place.hpp>
-#include <umsrep/graph/schedule.hpp>
+#include <umsrep/graph/order.hpp>
 
 namespace umsrep {
 
@@ -35,7 +35,7 @@ struct execution_plan {
     }
 };
 
-/// The passes in order: prune, fuse, schedule, lifetimes, place. `elements(shape)` is what one sample of that shape takes in the
+/// The passes in order: prune, fuse, order, lifetimes, place. `elements(shape)` is what one sample of that shape takes in the
 /// backend's layout.
 template <class Elements>
 constexpr execution_plan make_plan(const graph& g, const mode& m, Elements elements) {
@@ -43,7 +43,7 @@ constexpr execution_plan make_plan(const graph& g, const mode& m, Elements eleme
     const sharing share = fuse(g, m, use);
     execution_plan p{};
     p.what = m;
-    p.steps = schedule(g, m, use, share);
+    p.steps = order_steps(g, m, use, share);
     p.nodes.resize(g.nodes.size());
 
     // One buffer for each value and each gradient that is nobody's guest.

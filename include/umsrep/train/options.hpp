@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include <umsrep/core/random.hpp>
+#include <umsrep/optim/ema.hpp>
+#include <umsrep/optim/schedule.hpp>
+#include <umsrep/train/history.hpp>
+
+namespace umsrep {
+
+/// What the learning rate follows. `cosine` counts updates, and a total of 0 means the whole run; `step` and `plateau` count epochs.
+using learning_rate_schedule = std::variant<schedule::constant, schedule::step, schedule::cosine, schedule::plateau>;
+
+/// How a trainer steps.
+struct train_options {
+    seed random{0};                      ///< of dropout
+    learning_rate_schedule schedule{};
+    std::vector<double> head_weights{};  ///< of the heads' losses in their sum; empty: all 1
+    double clip_norm = 0;                ///< greatest norm of the gradient of a step; 0: not clipped
+    double layer_decay = 1;              ///< factor on the learning rate per encoder stage, counted from the heads down
+    bool decay_norms_and_biases = true;  ///< weight decay acts on everything (PyTorch's default)
+    std::optional<optim::ema> average{}; ///< average of the weights: validated and kept as the best model instead of the weights
+};
+
+/// Where a run is, after a batch.
+struct batch_report {
+    int epoch = 0, epochs = 0;           ///< from 1
+    std::size_t batch = 0, batches = 0;  ///< from 1
+    std::size_t samples = 0;             ///< in this batch
+    const std::vector<double>* loss = nullptr; ///< this batch's, per head; NaN: not trained in it
+};
+
+/// How long a run lasts and who is told.
+struct fit_options {
+    int epochs = 10;
+    int patience = 0;                    ///< epochs without a better monitor before the run stops; 0: never
+    bool keep_best = true;               ///< at the end, take the weights of the best epoch
+    std::function<double()> monitor{};   ///< lower is better; empty: the weighted sum of the validation (else training) losses
+    std::function<void(const batch_report&)> on_batch{};
+    std::function<void(const epoch_record&)> on_epoch{};
+    std::function<void()> on_checkpoint{}; ///< called when the trainer's state should be saved: after every epoch, and
+    std::size_t checkpoint_every = 0;      ///< after every so many batches; 0: only after epochs
+};
+
+} // namespace umsrep

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <umsrep/data/loader.hpp>
+#include <umsrep/loss/loss_function.hpp>
+#include <umsrep/model.hpp>
+#include <umsrep/optim/clip.hpp>
+#include <umsrep/optim/layer_decay.hpp>
+#include <umsrep/optim/parameter_group.hpp>
+#include <umsrep/train/options.hpp>
+
+namespace umsrep {
+
+/// The target that each head of a network expects of a loader, in the order of the heads.
+template <class Net, class Backend>
+std::vector<data::head_spec> head_specs(const model<Net, Backend>& m) {
+    std::vector<data::head_spec> specs;
+    [&]<std::size_t... H>(std::index_sequence<H...>) {
+        (specs.push_back({std::string(m.network().heads[H].name),
+                          std::tuple_element_t<H, typename network_traits<Net>::losses>::target_shape(
+                              m.network()[m.network().heads[H].logits].out)}),
+         ...);
+    }(std::make_index_sequence<static_cast<std::size_t>(network_traits<Net>::head_count)>{});
+    return specs;
+}
+
+/// Trains one model: owns the gradients, the optimiser's state and the arena of the training plan; nothing of these exists for what
+/// the strategy freezes, and `step` allocates nothing. Steps all its heads together (joint) or in turn (alternating);
+/// for the schemes that train tasks one by one, see train/fit.hpp.
+template <class Model, class Strategy, optim::optimizer Optimizer>
+class trainer {
+    using Net = typename Model::network_type;
+    using T = typename Model::scalar;
+    using losses = typename network_traits<Net>::losses;
+    static constexpr int head_count = Model::head_count;
+    static_assert(detail::mode_fits<Net, train<Strategy>>());
+
+public:
+    /// `m` must outlive the trainer and not be moved. `heads`: bit h set, head h is trained. `capacity`: the largest batch.
+    trainer(Model& m, Optimizer optimizer, batch capacity, train_options options = {},
+            std::uint64_t heads = (std::uint64_t{1} << head_count) - 1)
+        : model_{&m}, optimizer_{optimizer}, options_{std::move(options)}, heads_{heads} {
+        const graph& g = m.network();
+        if (options_.head_weights.empty()) options_.head_weights.assign(head_count, 1.0);
+        if (options_.head_weights.size() != static_cast<std::size_t>(head_count))
+            throw option_error("head weights", std::to_string(head_count) + " numbers", std::to_string(options_.head_weights.size()));
+        if ((heads_ & ((std::uint64_t{1} << head_count) - 1)) == 0) throw option_error("heads to train", "at least one", "none");
+
+        find_parts(g);
+        const auto trained = static_cast<std::size_t>(g.parameters - first_trained_);
+        gradients_ = aligned_array<T>(trained);
+        for (auto& moment : moments_) moment = aligned_array<T>(trained);
+        if (options_.average) average_ = aligned_array<T>(trained);
+
+        const auto add_executor = [&](std::uint64_t mask) {
+            executors_.push_back(std::make_unique<executor<backend>>(g, Strategy::value(g.stage_count(), mask), capacity.value, m.pool()));
+            masks_.push_back(mask);
+        };
+        if (Strategy::tasks == scheme::alternating) {
+            for (int h = 0; h < head_count; ++h)
+                if (trains_head(h)) add_executor(std::uint64_t{1} << h);
+        } else {
+            add_executor(heads_);
+        }
+        mode check = validate::value(g.stage_count());
+        check.heads = heads_;
+        validation_ = std::make_unique<executor<backend>>(g, check, capacity.value, m.pool());
+
+        std::size_t scratch = 0;
+        for_each_loss([&](const auto& loss, int h) {
+            scratch = std::max(scratch, loss.scratch_size(capacity.value, g[g.heads[static_cast<std::size_t>(h)].logits].out));
+        });
+        scratch_ = aligned_array<double>(scratch);
+        loss_.assign(head_count, nan());
+        now_.loss_sum.assign(head_count, 0);
+        now_.loss_count.assign(head_count, 0);
+        now_.updates.assign(parts_.size(), 0);
+        for (const head_info& h : g.heads) history_.heads.emplace_back(h.name);
+    }
+
+    Model& trained_model() { return *model_; }
+    const history& past() const { return history_; }
+    bool trains_head(int h) const { return ((heads_ >> h) & 1U) != 0; }
+
+    /// The loss of a head, to set its options: `t.loss<"finding">().class_weights = {...}`.
+    template <fixed_string Name>
+    auto& loss() {
+        constexpr int h = lower<Net>().find_head(Name);
+        if constexpr (h < 0) static_assert(detail::holds<unknown_head<called<Name>>>);
+        return std::get<static_cast<std::size_t>(h)>(losses_);
+    }
+
+    /// One update on one batch. Returns the mean loss of each head, NaN for heads that this step did not train or that have no
+    /// labelled sample in the batch; such a head's parameters do not move.
+    const std::vector<double>& step(const data::batch& b) {
+        model_->check_images(b.images);
+        check_batch(b);
+        std::fill(loss_.begin(), loss_.end(), nan());
+        const std::size_t turn = next_executor(b);
+        executor<backend>& e = *executors_[turn];
+        const int n = static_cast<int>(b.size());
+        copy_images(b, e.input(n));
+        e.run(n, {model_->parameters().data(), model_->statistics().data(), gradients_.data(), first_trained_}, options_.random,
+              static_cast<std::uint64_t>(now_.steps), [&](int h, tensor_view<T> logits, tensor_view<T> gradient) {
+                  if (const std::size_t labelled = evaluate(h, b, logits, gradient); labelled == 0) loss_[static_cast<std::size_t>(h)] = nan();
+              });
+        update(masks_[turn], b);
+        ++now_.steps;
+        return loss_;
+    }
+
+    /// Mean loss of every trained head over a dataset, with running statistics. NaN: no labelled sample.
+    std::vector<double> validation_losses(data::loader& samples) {
+        std::vector<double> sum(head_count, 0), count(head_count, 0);
+        samples.start(0);
+        while (const auto b = samples.next()) {
+            model_->check_images(b->images);
+            check_batch(*b);
+            const int n = static_cast<int>(b->size());
+            model_->run(*validation_, b->images.data(), n, [&](int h, tensor_view<T> logits) {
+                const std::size_t i = static_cast<std::size_t>(h);
+                const double labelled = static_cast<double>(evaluate(h, *b, logits, {}));
+                if (labelled == 0) return;
+                sum[i] += loss_[i] * labelled;
+                count[i] += labelled;
+            });
+        }
+        for (std::size_t h = 0; h < sum.size(); ++h) sum[h] = count[h] > 0 ? sum[h] / count[h] : nan();
+        return sum;
+    }
+
+    /// Trains for `o.epochs` epochs in all, from wherever the trainer is: a restored one goes on in the middle of its epoch.
+    const history& fit(data::loader& samples, data::loader* valid, const fit_options& o) {
+        const std::size_t batches = samples.batches_per_epoch();
+        if (auto* cosine = std::get_if<schedule::cosine>(&options_.schedule); cosine != nullptr && cosine->total == 0)
+            cosine->total = static_cast<std::int64_t>(batches) * o.epochs;
+        while (now_.epoch < o.epochs && !now_.stopped) {
+            const auto started = std::chrono::steady_clock::now();
+            samples.start(static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch));
+            while (const auto b = samples.next()) {
+                const std::vector<double>& loss = step(*b);
+                for (std::size_t h = 0; h < loss.size(); ++h)
+                    if (!std::isnan(loss[h])) {
+                        now_.loss_sum[h] += loss[h];
+                        now_.loss_count[h] += 1;
+                    }
+                ++now_.batch;
+                if (o.on_batch) o.on_batch({static_cast<int>(now_.epoch) + 1, o.epochs, static_cast<std::size_t>(now_.batch), batches, b->size(), &loss});
+                const bool due = o.checkpoint_every != 0 && static_cast<std::size_t>(now_.batch) % o.checkpoint_every == 0;
+                if (due && static_cast<std::size_t>(now_.batch) < batches && o.on_checkpoint) o.on_checkpoint();
+            }
+            end_epoch(valid, o, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+            if (o.on_epoch) o.on_epoch(history_.epochs.back());
+            if (o.on_checkpoint) o.on_checkpoint();
+        }
+        if (o.keep_best) take_best();
+        return history_;
+    }
+
+    /// Puts the parameters and statistics of the best epoch, if one was kept, into the model.
+    void take_best() {
+        if (best_parameters_.empty()) return;
+        std::copy(best_parameters_.begin(), best_parameters_.end(), model_->parameters().begin());
+        std::copy(best_statistics_.begin(), best_statistics_.end(), model_->statistics().begin());
+    }
+
+    /// Shows everything that a bit-exact continuation needs to `a`: `a.values(name, span)`, `a.list(name, vector)`, `a.number(name, int64)`.
+    /// The same function serves to save and to restore.
+    template <class Archive>
+    void archive(Archive& a) {
+        a.values("statistics", model_->statistics());
+        a.values("parameters", model_->parameters());
+        for (std::size_t i = 0; i < moments_.size(); ++i) a.values("moment." + std::to_string(i), moments_[i].span());
+        if (options_.average) a.values("average", average_.span());
+        a.number("epoch", now_.epoch);
+        a.number("batch", now_.batch);
+        a.number("steps", now_.steps);
+        a.number("average_updates", now_.average_updates);
+        a.number("wait", now_.wait);
+        a.number("stopped", now_.stopped);
+        a.list("updates", now_.updates);
+        a.list("loss_sum", now_.loss_sum);
+        a.list("loss_count", now_.loss_count);
+        std::vector<double> best{now_.best};
+        a.list("best_monitor", best);
+        now_.best = best.at(0);
+        a.list("best.parameters", best_parameters_);
+        a.list("best.statistics", best_statistics_);
+        if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) {
+            std::vector<double> kept{p->state.best, static_cast<double>(p->state.wait), static_cast<double>(p->state.cooldown), p->state.factor};
+            a.list("plateau", kept);
+            p->state = {kept.at(0), static_cast<std::int64_t>(kept.at(1)), static_cast<std::int64_t>(kept.at(2)), kept.at(3)};
+        }
+        archive_history(a);
+    }
+
+private:
+    using backend = typename Model::backend;
+
+    /// The parameters of one stage or head: they are updated together and count their own updates.
+    struct part {
+        std::ptrdiff_t begin = 0, end = 0;
+        std::vector<optim::parameter_group> groups; ///< relative to `begin`
+    };
+
+    /// Where the run is.
+    struct progress {
+        std::int64_t epoch = 0, batch = 0; ///< of the next batch
+        std::int64_t steps = 0, average_updates = 0;
+        std::int64_t wait = 0, stopped = 0;
+        std::vector<std::int64_t> updates; ///< per part
+        std::vector<double> loss_sum, loss_count;
+        double best = std::numeric_limits<double>::infinity();
+    };
+
+    static constexpr double nan() { return std::numeric_limits<double>::quiet_NaN(); }
+
+    template <class F>
+    void for_each_loss(F f) {
+        [&]<std::size_t... H>(std::index_sequence<H...>) { (f(std::get<H>(losses_), static_cast<int>(H)), ...); }
+        (std::make_index_sequence<static_cast<std::size_t>(head_count)>{});
+    }
+
+    /// Parts in the order of the parameters: the trained stages, then the heads.
+    void find_parts(const graph& g) {
+        const int first_stage = Strategy::value(g.stage_count()).first_trained_stage;
+        first_trained_ = g.parameters;
+        parts_.resize(static_cast<std::size_t>(g.stage_count() + g.head_count()));
+        std::vector<optim::parameter_depth> depths;
+        for (const node& n : g.nodes)
+            for (const slot s : {n.weight, n.bias}) {
+                if (!s || n.owner < first_stage) continue;
+                part& p = parts_[static_cast<std::size_t>(n.owner)];
+                if (p.end == 0) p.begin = s.offset;
+                p.end = s.offset + s.size;
+                first_trained_ = std::min(first_trained_, s.offset);
+                const bool matrix = n.kind != op::batch_norm && n.kind != op::group_norm && s.offset == n.weight.offset;
+                depths.push_back({s.offset, s.offset + s.size, std::min(n.owner, g.stage_count()), matrix || options_.decay_norms_and_biases});
+            }
+        // A depth of its own for the heads even when no stage trains, so that their rate is the full one.
+        for (const optim::parameter_group& group : optim::layer_decay(depths, options_.layer_decay))
+            for (part& p : parts_) {
+                const std::ptrdiff_t begin = std::max(group.begin, p.begin), end = std::min(group.end, p.end);
+                if (begin < end) p.groups.push_back({begin - p.begin, end - p.begin, group.lr_scale, group.decay_scale});
+            }
+    }
+
+    void check_batch(const data::batch& b) const {
+        if (b.heads.size() != static_cast<std::size_t>(head_count))
+            throw shape_mismatch("batch", "labels for " + std::to_string(head_count) + " heads", std::to_string(b.heads.size()));
+        if (b.size() == 0 || b.size() > static_cast<std::size_t>(validation_->capacity()))
+            throw shape_mismatch("batch", "1 to " + std::to_string(validation_->capacity()) + " samples", std::to_string(b.size()));
+    }
+
+    static std::size_t labelled(const data::batch& b, std::size_t h) {
+        std::size_t count = 0;
+        for (const std::uint8_t present : b.heads[h].present) count += present != 0 ? 1U : 0U;
+        return count;
+    }
+
+    /// Joint: the one executor. Alternating: the next head whose turn it is and that has a label in the batch.
+    std::size_t next_executor(const data::batch& b) const {
+        for (std::size_t k = 0; k < executors_.size(); ++k) {
+            const std::size_t turn = (static_cast<std::size_t>(now_.steps) + k) % executors_.size();
+            for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
+                if (((masks_[turn] >> h) & 1U) != 0 && labelled(b, h) > 0) return turn;
+        }
+        throw label_error("batch of '" + b.ids.front() + "'", "a label for a head that is trained", "none");
+    }
+
+    void copy_images(const data::batch& b, tensor_view<T> to) const {
+        std::transform(b.images.data(), b.images.data() + b.images.size(), to.data, [](float v) { return static_cast<T>(v); });
+    }
+
+    /// Loss of head h into loss_, its gradient where wanted; returns how many samples are labelled.
+    std::size_t evaluate(int h, const data::batch& b, tensor_view<T> logits, tensor_view<T> gradient) {
+        const std::size_t i = static_cast<std::size_t>(h);
+        const data::batch::labels& labels = b.heads[i];
+        for_each_loss([&](const auto& loss, int which) {
+            if (which != h) return;
+            const tensor_view<const float> target{labels.values.data(), logits.n, loss.target_shape(logits.s)};
+            loss_[i] = loss.evaluate(tensor_view<const T>(logits), target, std::span<const std::uint8_t>(labels.present),
+                                     options_.head_weights[i], gradient, scratch_.span());
+        });
+        return labelled(b, i);
+    }
+
+    double rate_factor() const {
+        return std::visit([&]<class S>(const S& s) {
+            return s.factor(std::is_same_v<S, schedule::cosine> ? now_.steps : now_.epoch);
+        }, options_.schedule);
+    }
+
+    void update(std::uint64_t mask, const data::batch& b) {
+        const graph& g = model_->network();
+        const auto moves = [&](std::size_t p) {
+            if (parts_[p].begin == parts_[p].end) return false;
+            if (static_cast<int>(p) < g.stage_count()) return true;
+            const std::size_t h = p - static_cast<std::size_t>(g.stage_count());
+            return ((mask >> h) & 1U) != 0 && labelled(b, h) > 0;
+        };
+        const auto range = [&](aligned_array<T>& a, const part& p) {
+            return a.span().subspan(static_cast<std::size_t>(p.begin - first_trained_), static_cast<std::size_t>(p.end - p.begin));
+        };
+        double norm = 0;
+        for (std::size_t p = 0; p < parts_.size(); ++p)
+            if (moves(p)) norm += optim::squared_norm(std::span<const T>(range(gradients_, parts_[p])));
+        norm = std::sqrt(norm);
+        if (!std::isfinite(norm))
+            throw error("training step " + std::to_string(now_.steps + 1) + ", batch of '" + b.ids.front() + "'", "a finite gradient",
+                        "one that is not; lower the learning rate or clip the gradient");
+        const double clip = options_.clip_norm > 0 ? std::min(1.0, options_.clip_norm / (norm + 1e-6)) : 1.0;
+
+        const double factor = rate_factor();
+        for (std::size_t k = 0; k < parts_.size(); ++k) {
+            if (!moves(k)) continue;
+            const part& p = parts_[k];
+            const std::span<T> gradient = range(gradients_, p);
+            if (clip < 1)
+                for (T& v : gradient) v *= static_cast<T>(clip);
+            std::array<std::span<T>, Optimizer::moments> state;
+            for (std::size_t i = 0; i < state.size(); ++i) state[i] = range(moments_[i], p);
+            optim::update_groups(optimizer_, std::span<const optim::parameter_group>(p.groups),
+                                 model_->parameters().subspan(static_cast<std::size_t>(p.begin), static_cast<std::size_t>(p.end - p.begin)),
+                                 std::span<const T>(gradient), state, ++now_.updates[k], factor);
+        }
+        if (options_.average) options_.average->update(average_.span(), std::span<const T>(trained_parameters()), now_.average_updates++);
+    }
+
+    std::span<T> trained_parameters() { return model_->parameters().subspan(static_cast<std::size_t>(first_trained_)); }
+
+    void end_epoch(data::loader* valid, const fit_options& o, double seconds) {
+        epoch_record r;
+        r.epoch = static_cast<int>(now_.epoch) + 1;
+        r.learning_rate = optimizer_.lr * rate_factor();
+        for (std::size_t h = 0; h < loss_.size(); ++h) {
+            r.train_loss.push_back(now_.loss_count[h] > 0 ? now_.loss_sum[h] / now_.loss_count[h] : nan());
+            now_.loss_sum[h] = now_.loss_count[h] = 0;
+        }
+        const auto swap_average = [&] {
+            if (options_.average) std::swap_ranges(average_.span().begin(), average_.span().end(), trained_parameters().begin());
+        };
+        swap_average();
+        r.valid_loss = valid != nullptr ? validation_losses(*valid) : std::vector<double>(head_count, nan());
+        r.monitor = o.monitor ? o.monitor() : weighted_sum(valid != nullptr ? r.valid_loss : r.train_loss);
+        r.best = r.monitor < now_.best;
+        if (r.best) {
+            now_.best = r.monitor;
+            now_.wait = 0;
+            best_parameters_.assign(model_->parameters().begin(), model_->parameters().end());
+            best_statistics_.assign(model_->statistics().begin(), model_->statistics().end());
+        } else if (o.patience > 0 && ++now_.wait >= o.patience) {
+            now_.stopped = 1;
+        }
+        swap_average();
+        if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) p->observe(r.monitor);
+        r.seconds = seconds;
+        history_.epochs.push_back(std::move(r));
+        ++now_.epoch;
+        now_.batch = 0;
+    }
+
+    double weighted_sum(const std::vector<double>& losses_of_heads) const {
+        double sum = 0;
+        for (std::size_t h = 0; h < losses_of_heads.size(); ++h)
+            if (!std::isnan(losses_of_heads[h])) sum += options_.head_weights[h] * losses_of_heads[h];
+        return sum;
+    }
+
+    template <class Archive>
+    void archive_history(Archive& a) {
+        std::vector<double> flat;
+        for (const epoch_record& r : history_.epochs) {
+            flat.insert(flat.end(), {static_cast<double>(r.epoch), r.learning_rate, r.monitor, r.best ? 1.0 : 0.0, r.seconds});
+            flat.insert(flat.end(), r.train_loss.begin(), r.train_loss.end());
+            flat.insert(flat.end(), r.valid_loss.begin(), r.valid_loss.end());
+        }
+        a.list("history", flat);
+        const std::size_t heads = static_cast<std::size_t>(head_count), row = 5 + 2 * heads;
+        history_.epochs.clear();
+        for (std::size_t i = 0; i + row <= flat.size(); i += row) {
+            const auto at = flat.begin() + static_cast<std::ptrdiff_t>(i), losses_at = at + 5;
+            const auto middle = losses_at + head_count, end = middle + head_count;
+            history_.epochs.push_back({static_cast<int>(at[0]), at[1], {losses_at, middle}, {middle, end}, at[2], at[3] != 0, at[4]});
+        }
+    }
+
+    Model* model_;
+    Optimizer optimizer_;
+    train_options options_;
+    std::uint64_t heads_;
+    losses losses_{};
+    std::vector<part> parts_;
+    std::ptrdiff_t first_trained_ = 0;
+    aligned_array<T> gradients_, average_;
+    std::array<aligned_array<T>, Optimizer::moments> moments_;
+    std::vector<std::unique_ptr<executor<backend>>> executors_;
+    std::vector<std::uint64_t> masks_;
+    std::unique_ptr<executor<backend>> validation_;
+    aligned_array<double> scratch_;
+    std::vector<double> loss_;
+    progress now_;
+    std::vector<T> best_parameters_, best_statistics_;
+    history history_;
+};
+
+} // namespace umsrep
