@@ -17,7 +17,7 @@ TEST_CASE("binary cross-entropy is PyTorch's, value and gradient, with hard and 
 }
 
 TEST_CASE("the gradient of binary cross-entropy is the slope of its value") {
-    for (std::uint64_t s : {1, 2, 3}) {
+    for (const std::uint64_t s : {1u, 2u, 3u}) {
         CAPTURE(s);
         random_stream random{seed{s}, "bce"};
         const shape size{2, 1 + static_cast<int>(random.below(6)), 1 + static_cast<int>(random.below(6))};

@@ -10,7 +10,7 @@ using test::loss_case;
 TEST_CASE("the Charbonnier loss is PyTorch's, value and gradient") { test::check_against_pytorch(loss::charbonnier{}, "charbonnier"); }
 
 TEST_CASE("the gradient of the Charbonnier loss is the slope of its value") {
-    for (std::uint64_t s : {1, 2, 3}) {
+    for (const std::uint64_t s : {1u, 2u, 3u}) {
         CAPTURE(s);
         random_stream random{seed{s}, "charbonnier"};
         const shape size{2, 1 + static_cast<int>(random.below(6)), 1 + static_cast<int>(random.below(6))};

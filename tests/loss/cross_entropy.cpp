@@ -19,7 +19,7 @@ TEST_CASE("cross-entropy is PyTorch's, value and gradient, for classes and dense
 }
 
 TEST_CASE("the gradient of cross-entropy is the slope of its value") {
-    for (std::uint64_t s : {1, 2, 3}) {
+    for (const std::uint64_t s : {1u, 2u, 3u}) {
         CAPTURE(s);
         random_stream random{seed{s}, "cross_entropy"};
         const int classes = 2 + static_cast<int>(random.below(4));

@@ -14,7 +14,7 @@ TEST_CASE("Dice loss is its formula under PyTorch's autograd") {
 }
 
 TEST_CASE("the gradient of Dice loss is the slope of its value") {
-    for (std::uint64_t s : {1, 2, 3}) {
+    for (const std::uint64_t s : {1u, 2u, 3u}) {
         CAPTURE(s);
         random_stream random{seed{s}, "dice"};
         const shape size{2, 1 + static_cast<int>(random.below(6)), 1 + static_cast<int>(random.below(6))};

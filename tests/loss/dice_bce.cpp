@@ -14,7 +14,7 @@ TEST_CASE("Dice with cross-entropy is the weighted sum of both under PyTorch's a
 }
 
 TEST_CASE("the gradient of Dice with cross-entropy is the slope of its value") {
-    for (std::uint64_t s : {1, 2, 3}) {
+    for (const std::uint64_t s : {1u, 2u, 3u}) {
         CAPTURE(s);
         random_stream random{seed{s}, "dice_bce"};
         const shape size{1, 1 + static_cast<int>(random.below(6)), 1 + static_cast<int>(random.below(6))};

@@ -19,7 +19,7 @@ TEST_CASE("focal loss is the formula of Lin et al. under PyTorch's autograd") {
 }
 
 TEST_CASE("the gradient of focal loss is the slope of its value") {
-    for (std::uint64_t s : {1, 2, 3}) {
+    for (const std::uint64_t s : {1u, 2u, 3u}) {
         CAPTURE(s);
         random_stream random{seed{s}, "focal"};
         const shape size{3, 1 + static_cast<int>(random.below(5)), 1 + static_cast<int>(random.below(5))};

@@ -10,7 +10,7 @@ using test::loss_case;
 TEST_CASE("mean squared error is PyTorch's, value and gradient") { test::check_against_pytorch(loss::l2{}, "l2"); }
 
 TEST_CASE("the gradient of mean squared error is the slope of its value") {
-    for (std::uint64_t s : {1, 2, 3}) {
+    for (const std::uint64_t s : {1u, 2u, 3u}) {
         CAPTURE(s);
         random_stream random{seed{s}, "l2"};
         const shape size{2, 1 + static_cast<int>(random.below(6)), 1 + static_cast<int>(random.below(6))};

@@ -52,7 +52,7 @@ TEST_CASE("MS-SSIM of five scales is its formula under PyTorch's autograd") {
 }
 
 TEST_CASE("the gradient of MS-SSIM is the slope of its value") {
-    for (std::uint64_t s : {1, 2}) {
+    for (const std::uint64_t s : {1u, 2u}) {
         CAPTURE(s);
         random_stream random{seed{s}, "ms_ssim"};
         const auto c = similar_images(random, {1, 44 + static_cast<int>(random.below(5)), 44 + static_cast<int>(random.below(5))});

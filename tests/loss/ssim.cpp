@@ -13,7 +13,7 @@ TEST_CASE("SSIM is that of a two-dimensional window under PyTorch's autograd") {
 }
 
 TEST_CASE("the gradient of SSIM is the slope of its value") {
-    for (std::uint64_t s : {1, 2}) {
+    for (const std::uint64_t s : {1u, 2u}) {
         CAPTURE(s);
         random_stream random{seed{s}, "ssim"};
         const shape size{2, 11 + static_cast<int>(random.below(6)), 11 + static_cast<int>(random.below(6))};
