@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <umsrep/backend/gradient_check.hpp>
+#include <umsrep/backend/reference/reference.hpp>
+#include <umsrep/core/random.hpp>
+#include <umsrep/core/thread_pool.hpp>
+
+namespace umsrep::test {
+
+/// A window with every extent given, as the layers would lower it.
+inline node window_node(op kind, shape in, int channels, attributes a) {
+    node n;
+    n.kind = kind;
+    n.in = in;
+    n.a = a;
+    const auto conv = [](int size, int k, int s, int p, int d) { return (size + 2 * p - d * (k - 1) - 1) / s + 1; };
+    const auto transposed = [](int size, int k, int s, int p, int d, int extra) { return (size - 1) * s - 2 * p + d * (k - 1) + 1 + extra; };
+    if (kind == op::conv_transpose)
+        n.out = {channels, transposed(in.h, a.kernel.h, a.stride.h, a.padding.h, a.dilation.h, a.output_padding.h),
+                 transposed(in.w, a.kernel.w, a.stride.w, a.padding.w, a.dilation.w, a.output_padding.w)};
+    else
+        n.out = {channels, conv(in.h, a.kernel.h, a.stride.h, a.padding.h, a.dilation.h),
+                 conv(in.w, a.kernel.w, a.stride.w, a.padding.w, a.dilation.w)};
+    const int other = kind == op::conv ? in.c : channels;
+    if (kind == op::conv || kind == op::conv_transpose) {
+        n.weight.size = std::ptrdiff_t{kind == op::conv ? channels : in.c} * (other / a.groups) * a.kernel.h * a.kernel.w;
+        n.bias.size = a.bias ? channels : 0;
+    }
+    return n;
+}
+
+inline node plain_node(op kind, shape in, attributes a = {}) {
+    node n;
+    n.kind = kind;
+    n.in = n.out = in;
+    n.a = a;
+    if ((kind == op::batch_norm || kind == op::group_norm) && a.affine) n.weight.size = n.bias.size = in.c;
+    return n;
+}
+
+inline node global_node(shape in) {
+    node n = plain_node(op::global_avg_pool, in);
+    n.out = {in.c, 1, 1};
+    return n;
+}
+
+inline node upsample_node(op kind, shape in, extent factor) {
+    node n = plain_node(kind, in, {.kernel = factor});
+    n.out = {in.c, in.h * factor.h, in.w * factor.w};
+    return n;
+}
+
+inline node linear_node(shape in, int outputs, bool bias) {
+    node n = plain_node(op::linear, in, {.bias = bias});
+    n.out = {outputs, 1, 1};
+    n.weight.size = outputs * in.size();
+    n.bias.size = bias ? outputs : 0;
+    return n;
+}
+
+inline node concat_node(shape first, int second) {
+    node n = plain_node(op::concat, first);
+    n.out.c += second;
+    return n;
+}
+
+/// One operation with memory of its own, filled with random numbers: all that a test of forward and backward needs.
+template <class T, class Backend = reference<T>>
+struct operation {
+    node n;
+    int batch;
+    thread_pool pool;
+    std::vector<T> in[2], out, weight, bias, running_mean, running_var, saved_mean, saved_rstd;
+    std::vector<T> grad_out, grad_in[2], grad_weight, grad_bias, workspace;
+    random_stream random{seed{1}, "dropout"};
+    operands<T> o;
+
+    operation(const node& what, int samples, std::uint64_t s, int threads = 1) : n{what}, batch{samples}, pool{threads} {
+        random_stream stream(seed{s}, "operation");
+        const auto fill = [&](std::vector<T>& v, std::ptrdiff_t size) {
+            v.resize(static_cast<std::size_t>(size));
+            for (T& x : v) x = static_cast<T>(stream.normal());
+        };
+        const shape in_shape[2] = {n.in, second_shape()};
+        for (const std::size_t i : {0u, 1u}) {
+            fill(in[i], batch * in_shape[i].size());
+            fill(grad_in[i], batch * in_shape[i].size());
+        }
+        fill(out, batch * n.out.size());
+        fill(grad_out, batch * n.out.size());
+        fill(weight, n.weight.size);
+        fill(bias, n.bias.size);
+        fill(grad_weight, n.weight.size);
+        fill(grad_bias, n.bias.size);
+        if (n.kind == op::batch_norm)
+            for (auto* v : {&running_mean, &running_var, &saved_mean, &saved_rstd}) fill(*v, n.in.c);
+        for (T& v : running_var) v = v * v + T(0.5);
+        fill(workspace, Backend::workspace_size(n, batch, threads));
+
+        o.n = &n;
+        o.pool = &pool;
+        o.workspace = workspace.data();
+        for (const std::size_t i : {0u, 1u}) {
+            o.in[i] = {in[i].data(), batch, in_shape[i]};
+            o.grad_in[i] = {grad_in[i].data(), batch, in_shape[i]};
+            if (in[i].empty()) o.in[i] = {}, o.grad_in[i] = {};
+        }
+        o.out = {out.data(), batch, n.out};
+        o.grad_out = {grad_out.data(), batch, n.out};
+        const auto pointer = [](std::vector<T>& v) { return v.empty() ? nullptr : v.data(); };
+        o.weight = pointer(weight);
+        o.bias = pointer(bias);
+        o.grad_weight = pointer(grad_weight);
+        o.grad_bias = pointer(grad_bias);
+        o.running_mean = pointer(running_mean);
+        o.running_var = pointer(running_var);
+        o.saved_mean = pointer(saved_mean);
+        o.saved_rstd = pointer(saved_rstd);
+        o.training = o.batch_statistics = true;
+        o.random = &random;
+    }
+    operation(const operation&) = delete;
+    operation& operator=(const operation&) = delete;
+
+    void forward() { Backend::forward(o); }
+    void backward() { Backend::backward(o); }
+
+    /// sum grad_out * out after a forward pass: the scalar whose gradients backward computes.
+    T loss() {
+        forward();
+        T total = 0;
+        for (std::size_t i = 0; i < out.size(); ++i) total += grad_out[i] * out[i];
+        return total;
+    }
+
+private:
+    shape second_shape() const {
+        if (n.kind == op::add) return n.in;
+        if (n.kind == op::concat) return {n.out.c - n.in.c, n.in.h, n.in.w};
+        return {};
+    }
+};
+
+template <class T>
+double inner(const std::vector<T>& a, const std::vector<T>& b) {
+    double total = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) total += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    return total;
+}
+
+/// Largest difference relative to the largest value of `expected`.
+template <class A, class B>
+double relative_error(const A& got, const B& expected) {
+    double difference = 0, largest = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const double e = static_cast<double>(expected[i]), d = static_cast<double>(got[i]) - e;
+        if (!(d == d)) return std::numeric_limits<double>::infinity();
+        difference = std::max(difference, std::abs(d));
+        largest = std::max(largest, std::abs(e));
+    }
+    return got.size() != expected.size() ? std::numeric_limits<double>::infinity() : largest == 0 ? difference : difference / largest;
+}
+
+} // namespace umsrep::test
