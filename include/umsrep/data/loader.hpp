@@ -66,6 +66,13 @@ public:
 
     std::size_t batches_per_epoch() const { return data::batches_per_epoch(state_->quotas, state_->order); }
 
+    /// Samples in a full batch.
+    std::size_t batch_size() const {
+        std::size_t n = 0;
+        for (const source& from : state_->sources) n += from.per_batch;
+        return n;
+    }
+
     /// What `next` gives from here on; may be called at any time. Throws option_error when the epoch has no batch `first_batch`
     /// (one past its last is allowed: nothing is left of it).
     void start(std::uint64_t epoch, std::size_t first_batch = 0) {

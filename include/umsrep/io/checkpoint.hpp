@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <umsrep/io/safetensors.hpp>
+
+namespace umsrep::io {
+
+namespace detail {
+
+class checkpoint_writer {
+public:
+    explicit checkpoint_writer(safetensors& file) : file_{&file} {}
+
+    template <class T>
+    void values(const std::string& name, std::span<T> v) {
+        file_->add(name, {v.size()}, std::span<const T>(v));
+    }
+    template <class T>
+    void list(const std::string& name, const std::vector<T>& v) {
+        file_->add(name, {v.size()}, std::span<const T>(v));
+    }
+    void number(const std::string& name, std::int64_t v) { file_->add(name, {1}, std::span<const std::int64_t>(&v, 1)); }
+
+private:
+    safetensors* file_;
+};
+
+class checkpoint_reader {
+public:
+    checkpoint_reader(const safetensors& file, std::string name) : file_{&file}, name_{std::move(name)} {}
+
+    template <class T>
+    void values(const std::string& name, std::span<T> v) {
+        const std::vector<T> read = file_->values<T>(name);
+        if (read.size() != v.size())
+            throw file_error(name_ + ": " + name, std::to_string(v.size()) + " elements", std::to_string(read.size()));
+        std::copy(read.begin(), read.end(), v.begin());
+    }
+    template <class T>
+    void list(const std::string& name, std::vector<T>& v) {
+        v = file_->values<T>(name);
+    }
+    void number(const std::string& name, std::int64_t& v) { values(name, std::span<std::int64_t>(&v, 1)); }
+
+private:
+    const safetensors* file_;
+    std::string name_;
+};
+
+} // namespace detail
+
+/// Saves everything that a trainer needs to go on with the same bits: parameters, statistics, optimiser, averages, best model, counters
+/// (which are all the state of the random streams and the sampler) and history. `run` describes the run (its options); it must be the
+/// same on resume. Atomic: killed at any moment, the file is the old or the new one.
+template <class Trainer>
+void save_checkpoint(Trainer& t, const std::filesystem::path& path, const std::string& run) {
+    safetensors file;
+    file.metadata() = {{"umsrep.kind", "checkpoint"}, {"umsrep.run", run}};
+    detail::checkpoint_writer writer(file);
+    t.archive(writer);
+    file.write(path);
+}
+
+/// Restores what save_checkpoint saved. Throws file_error naming the file when it is damaged, no checkpoint, or of another run.
+template <class Trainer>
+void load_checkpoint(Trainer& t, const std::filesystem::path& path, const std::string& run) {
+    const safetensors file = safetensors::read(path);
+    const auto kind = file.metadata().find("umsrep.kind");
+    if (kind == file.metadata().end() || kind->second != "checkpoint")
+        throw file_error(path.string(), "a checkpoint of a training run", "another safetensors file");
+    const auto saved = file.metadata().find("umsrep.run");
+    if (saved == file.metadata().end() || saved->second != run)
+        throw file_error(path.string() + ": run", "'" + run + "'", saved == file.metadata().end() ? "none" : "'" + saved->second + "'");
+    detail::checkpoint_reader reader(file, path.string());
+    t.archive(reader);
+}
+
+} // namespace umsrep::io
