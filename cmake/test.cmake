@@ -6,7 +6,8 @@ if(NOT PRESET)
     set(PRESET dev)
 endif()
 bootstrap()
-configure_and_build(build_dir ${PRESET})
+# A room's tests share most of what they include: compiled together they take half the time.
+configure_and_build(build_dir ${PRESET} -D CMAKE_UNITY_BUILD=ON)
 
 set(selection "")
 if(LABELS)
