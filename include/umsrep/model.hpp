@@ -80,6 +80,14 @@ public:
         requires(traits::is_dynamic)
         : model(s, sized(image), capacity, t, how, 0) {}
 
+    /// Another model of the same size with the same weights and statistics.
+    model clone() const {
+        model copy(body_->start, image(), batch{capacity()}, threads{body_->pool.threads()}, initialization::he, 0);
+        std::copy(parameters().begin(), parameters().end(), copy.parameters().begin());
+        std::copy(statistics().begin(), statistics().end(), copy.statistics().begin());
+        return copy;
+    }
+
     const graph& network() const { return body_->net; }
     shape image() const { return body_->net.nodes[0].out; }
     thread_pool& pool() { return body_->pool; }

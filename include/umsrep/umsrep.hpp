@@ -1,6 +1,31 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The umbrella: everything portable. Readers and writers of files (io/), reports (report/) and devices are asked for by name.
+// The umbrella: everything portable, includes only. Readers and writers of files (io/), reports (report/) and devices are asked for by name.
 
-#include <umsrep/network/facts.hpp>
+#include <umsrep/core/error.hpp>
+#include <umsrep/core/random.hpp>
+#include <umsrep/core/units.hpp>
+#include <umsrep/data/in_memory.hpp>
+#include <umsrep/data/loader.hpp>
+#include <umsrep/data/sim/chest_xray_dataset.hpp>
+#include <umsrep/loss/bce.hpp>
+#include <umsrep/loss/charbonnier.hpp>
+#include <umsrep/loss/cross_entropy.hpp>
+#include <umsrep/loss/dice.hpp>
+#include <umsrep/loss/dice_bce.hpp>
+#include <umsrep/loss/focal.hpp>
+#include <umsrep/loss/l1.hpp>
+#include <umsrep/loss/l1_ms_ssim.hpp>
+#include <umsrep/loss/l2.hpp>
+#include <umsrep/loss/ms_ssim.hpp>
+#include <umsrep/loss/ssim.hpp>
+#include <umsrep/metric/classification.hpp>
+#include <umsrep/metric/image_quality.hpp>
+#include <umsrep/metric/overlap.hpp>
+#include <umsrep/metric/ranking.hpp>
+#include <umsrep/model.hpp>
+#include <umsrep/optim/adam.hpp>
+#include <umsrep/optim/adamw.hpp>
+#include <umsrep/optim/sgd.hpp>
+#include <umsrep/train/fit.hpp>

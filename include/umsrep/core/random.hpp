@@ -56,14 +56,16 @@ public:
     static constexpr result_type min() { return 0; }
     static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
 
-    constexpr result_type operator()() { return at(position_++); }
+    constexpr result_type operator()() {
+        if (position_ / 4 != held_block_) {
+            held_block_ = position_ / 4;
+            held_ = block(held_block_);
+        }
+        return held_[position_++ % 4];
+    }
 
     /// The number at a position, without moving: the same whichever thread asks.
-    constexpr result_type at(std::uint64_t position) const {
-        const std::uint64_t block = position / 4;
-        return philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), tag_[0], tag_[1]},
-                      key_)[position % 4];
-    }
+    constexpr result_type at(std::uint64_t position) const { return block(position / 4)[position % 4]; }
 
     /// How many 32-bit numbers were drawn; assign it back with `seek` to resume.
     constexpr std::uint64_t position() const { return position_; }
@@ -84,9 +86,22 @@ public:
     }
 
 private:
+    constexpr std::array<std::uint32_t, 4> block(std::uint64_t number) const {
+        return philox({static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number >> 32), tag_[0], tag_[1]}, key_);
+    }
+
     std::array<std::uint32_t, 2> key_{}, tag_{};
     std::uint64_t position_ = 0;
+    std::uint64_t held_block_ = ~std::uint64_t{0}; // a block holds four numbers: kept, so that drawing in order costs a quarter
+    std::array<std::uint32_t, 4> held_{};
 };
+
+/// A seed of its own for a part of a run.
+constexpr seed derived_seed(seed s, std::string_view name) {
+    random_stream stream(s, name);
+    const std::uint64_t high = stream();
+    return seed{(high << 32) | stream()};
+}
 
 /// Fisher-Yates shuffle whose result does not depend on the standard library.
 template <class Range>

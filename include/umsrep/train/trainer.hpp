@@ -37,58 +37,23 @@ std::vector<data::head_spec> head_specs(const model<Net, Backend>& m) {
 }
 
 /// Trains one model: owns the gradients, the optimiser's state and the arena of the training plan; nothing of these exists for what
-/// the strategy freezes, and `step` allocates nothing. Steps all its heads together (joint) or in turn (alternating);
+/// the strategy freezes, and `step` allocates nothing. Steps all its heads together, or in turn when the strategy alternates;
 /// for the schemes that train tasks one by one, see train/fit.hpp.
-template <class Model, class Strategy, optim::optimizer Optimizer>
+///
+///     trainer t{m, joint<last<2>>{}, optim::adamw{.lr = 1e-3}, batch{16}};
+template <class Model, optim::optimizer Optimizer>
 class trainer {
     using Net = typename Model::network_type;
     using T = typename Model::scalar;
     using losses = typename network_traits<Net>::losses;
     static constexpr int head_count = Model::head_count;
-    static_assert(detail::mode_fits<Net, train<Strategy>>());
 
 public:
     /// `m` must outlive the trainer and not be moved. `heads`: bit h set, head h is trained. `capacity`: the largest batch.
-    trainer(Model& m, Optimizer optimizer, batch capacity, train_options options = {},
+    template <class Strategy>
+    trainer(Model& m, Strategy, Optimizer optimizer, batch capacity, train_options options = {},
             std::uint64_t heads = (std::uint64_t{1} << head_count) - 1)
-        : model_{&m}, optimizer_{optimizer}, options_{std::move(options)}, heads_{heads} {
-        const graph& g = m.network();
-        if (options_.head_weights.empty()) options_.head_weights.assign(head_count, 1.0);
-        if (options_.head_weights.size() != static_cast<std::size_t>(head_count))
-            throw option_error("head weights", std::to_string(head_count) + " numbers", std::to_string(options_.head_weights.size()));
-        if ((heads_ & ((std::uint64_t{1} << head_count) - 1)) == 0) throw option_error("heads to train", "at least one", "none");
-
-        find_parts(g);
-        const auto trained = static_cast<std::size_t>(g.parameters - first_trained_);
-        gradients_ = aligned_array<T>(trained);
-        for (auto& moment : moments_) moment = aligned_array<T>(trained);
-        if (options_.average) average_ = aligned_array<T>(trained);
-
-        const auto add_executor = [&](std::uint64_t mask) {
-            executors_.push_back(std::make_unique<executor<backend>>(g, Strategy::value(g.stage_count(), mask), capacity.value, m.pool()));
-            masks_.push_back(mask);
-        };
-        if (Strategy::tasks == scheme::alternating) {
-            for (int h = 0; h < head_count; ++h)
-                if (trains_head(h)) add_executor(std::uint64_t{1} << h);
-        } else {
-            add_executor(heads_);
-        }
-        mode check = validate::value(g.stage_count());
-        check.heads = heads_;
-        validation_ = std::make_unique<executor<backend>>(g, check, capacity.value, m.pool());
-
-        std::size_t scratch = 0;
-        for_each_loss([&](const auto& loss, int h) {
-            scratch = std::max(scratch, loss.scratch_size(capacity.value, g[g.heads[static_cast<std::size_t>(h)].logits].out));
-        });
-        scratch_ = aligned_array<double>(scratch);
-        loss_.assign(head_count, nan());
-        now_.loss_sum.assign(head_count, 0);
-        now_.loss_count.assign(head_count, 0);
-        now_.updates.assign(parts_.size(), 0);
-        for (const head_info& h : g.heads) history_.heads.emplace_back(h.name);
-    }
+        : trainer(m, checked<Strategy>(), Strategy::tasks, optimizer, capacity, std::move(options), heads) {}
 
     Model& trained_model() { return *model_; }
     const history& past() const { return history_; }
@@ -225,6 +190,54 @@ private:
         double best = std::numeric_limits<double>::infinity();
     };
 
+    template <class Strategy>
+    static mode checked() {
+        static_assert(detail::mode_fits<Net, train<Strategy>>());
+        return Strategy::value(network_traits<Net>::stage_count);
+    }
+
+    trainer(Model& m, const mode& what, scheme tasks, Optimizer optimizer, batch capacity, train_options options, std::uint64_t heads)
+        : model_{&m}, optimizer_{optimizer}, options_{std::move(options)}, heads_{heads} {
+        const graph& g = m.network();
+        if (options_.head_weights.empty()) options_.head_weights.assign(head_count, 1.0);
+        if (options_.head_weights.size() != static_cast<std::size_t>(head_count))
+            throw option_error("head weights", std::to_string(head_count) + " numbers", std::to_string(options_.head_weights.size()));
+        if ((heads_ & ((std::uint64_t{1} << head_count) - 1)) == 0) throw option_error("heads to train", "at least one", "none");
+
+        find_parts(g, what.first_trained_stage);
+        const auto trained = static_cast<std::size_t>(g.parameters - first_trained_);
+        gradients_ = aligned_array<T>(trained);
+        for (auto& moment : moments_) moment = aligned_array<T>(trained);
+        if (options_.average) average_ = aligned_array<T>(trained);
+
+        const auto add_executor = [&](std::uint64_t mask) {
+            mode step_mode = what;
+            step_mode.heads = mask;
+            executors_.push_back(std::make_unique<executor<backend>>(g, step_mode, capacity.value, m.pool()));
+            masks_.push_back(mask);
+        };
+        if (tasks == scheme::alternating) {
+            for (int h = 0; h < head_count; ++h)
+                if (trains_head(h)) add_executor(std::uint64_t{1} << h);
+        } else {
+            add_executor(heads_);
+        }
+        mode check = validate::value(g.stage_count());
+        check.heads = heads_;
+        validation_ = std::make_unique<executor<backend>>(g, check, capacity.value, m.pool());
+
+        std::size_t scratch = 0;
+        for_each_loss([&](const auto& loss, int h) {
+            scratch = std::max(scratch, loss.scratch_size(capacity.value, g[g.heads[static_cast<std::size_t>(h)].logits].out));
+        });
+        scratch_ = aligned_array<double>(scratch);
+        loss_.assign(head_count, nan());
+        now_.loss_sum.assign(head_count, 0);
+        now_.loss_count.assign(head_count, 0);
+        now_.updates.assign(parts_.size(), 0);
+        for (const head_info& h : g.heads) history_.heads.emplace_back(h.name);
+    }
+
     static constexpr double nan() { return std::numeric_limits<double>::quiet_NaN(); }
 
     template <class F>
@@ -234,8 +247,7 @@ private:
     }
 
     /// Parts in the order of the parameters: the trained stages, then the heads.
-    void find_parts(const graph& g) {
-        const int first_stage = Strategy::value(g.stage_count()).first_trained_stage;
+    void find_parts(const graph& g, int first_stage) {
         first_trained_ = g.parameters;
         parts_.resize(static_cast<std::size_t>(g.stage_count() + g.head_count()));
         std::vector<optim::parameter_depth> depths;
