@@ -43,6 +43,7 @@ public:
     constexpr int in(std::string_view name, Body body) {
         const int before = current_;
         open(name);
+        check_name(name, before);
         const int result = body();
         current_ = before;
         return result;
@@ -82,8 +83,9 @@ public:
         const path_text whole = g_.path_of(current_);
         const std::string_view path = whole.view();
         const std::size_t dot = path.find('.');
-        m.part << path.substr(0, dot);
-        if (dot != path.npos) m.layer << path.substr(dot + 1) << " ";
+        m.part << (path.empty() ? "network" : path.substr(0, dot));
+        if (dot != path.npos) m.layer << path.substr(dot + 1);
+        if (dot != path.npos && !layer.empty()) m.layer << " ";
         m.layer << layer;
         m.what << what;
         m.expected = expected;
@@ -99,6 +101,17 @@ private:
         return current_ = static_cast<int>(g_.labels.size()) - 1;
     }
     constexpr void close() { current_ = -1; }
+    /// Names become parts of dotted paths, and no two children of one parent may have the same.
+    constexpr void check_name(std::string_view name, int parent) {
+        if (name.empty() || name.find('.') != name.npos)
+            return fail(misfit_kind::option, {}, "a name needs characters and no dot", {}, {});
+        for (int i = parent + 1; i < current_; ++i) {
+            const label& other = g_.labels[static_cast<std::size_t>(i)];
+            if (other.parent != parent) continue;
+            if (other.text.empty() ? (text<12>{} << other.index).view() == name : other.text == name)
+                return fail(misfit_kind::duplicate_name, {}, name, {}, {});
+        }
+    }
     static constexpr slot take(std::ptrdiff_t& total, std::ptrdiff_t size) {
         const slot s{size != 0 ? total : 0, size};
         total += size;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
+#include <initializer_list>
 #include <type_traits>
 
+#include <umsrep/core/type_name.hpp>
 #include <umsrep/graph/builder.hpp>
 #include <umsrep/layer/activation.hpp>
 #include <umsrep/layer/combination.hpp>
@@ -37,19 +40,47 @@ constexpr Value option_or(Value fallback) {
 template <class Wanted, class... Options>
 inline constexpr bool has = (std::is_same_v<Wanted, Options> || ...);
 
+/// Records the first of `Options` that the layer does not know.
+template <class... Options>
+constexpr void check_options(graph_builder& b, [[maybe_unused]] std::string_view layer, std::initializer_list<bool> known) {
+    [[maybe_unused]] const bool* option = known.begin();
+    ((void)[&] {
+        if (*option++) return;
+        b.fail(misfit_kind::wrong_type, layer, sentence("it has no option ", short_name<48>(type_name<Options>()).view()).view(), {}, {});
+    }(), ...);
+}
+/// Records groups that do not divide the channels on either side, and mends them, so that lowering goes on.
+constexpr void check_groups(graph_builder& b, std::string_view layer, attributes& a, int in, int out) {
+    if (a.groups > 0 && in % a.groups == 0 && out % a.groups == 0) return;
+    if (a.groups <= 0) b.fail(misfit_kind::option, layer, sentence("expected one group or more, got ", a.groups).view(), {}, {});
+    else if (in % a.groups != 0) b.fail(misfit_kind::channels, sentence(layer, " input").view(), {}, {a.groups, 0, 0}, {in, 0, 0});
+    else b.fail(misfit_kind::channels, sentence(layer, " output").view(), {}, {a.groups, 0, 0}, {out, 0, 0});
+    a.groups = 1;
+}
+constexpr void check_positive(graph_builder& b, std::string_view layer, std::string_view what, int value) {
+    if (value <= 0) b.fail(misfit_kind::option, layer, sentence("expected positive ", what, ", got ", value).view(), {}, {});
+}
+constexpr void check_positive(graph_builder& b, std::string_view layer, std::string_view what, extent value) {
+    check_positive(b, layer, what, value.h);
+    check_positive(b, layer, what, value.w);
+}
+/// Kernel, stride, dilation and padding of a sliding window.
+constexpr void check_window(graph_builder& b, std::string_view layer, const attributes& a) {
+    check_positive(b, layer, "kernel", a.kernel);
+    check_positive(b, layer, "stride", a.stride);
+    check_positive(b, layer, "dilation", a.dilation);
+    if (const int least = std::min(a.padding.h, a.padding.w); least < 0)
+        b.fail(misfit_kind::option, layer, sentence("expected padding of 0 or more, got ", least).view(), {}, {});
+}
+
 constexpr int slide(int size, int kernel, int stride, int padding, int dilation) {
     const int room = size + 2 * padding - dilation * (kernel - 1) - 1;
     return room < 0 || stride <= 0 ? 0 : room / stride + 1;
 }
 
-constexpr bool positive(extent e) { return e.h > 0 && e.w > 0; }
-
 /// Output size of a sliding window; records a misfit and pretends 1 x 1 where the window does not fit.
 constexpr shape slide(graph_builder& b, std::string_view layer, shape in, int channels, const attributes& a) {
-    if (!positive(a.kernel) || !positive(a.stride) || !positive(a.dilation) || a.padding.h < 0 || a.padding.w < 0) {
-        b.fail(misfit_kind::option, layer, "expected positive kernel, stride, dilation", {}, in);
-        return {channels, 1, 1};
-    }
+    check_window(b, layer, a);
     const shape out{channels, slide(in.h, a.kernel.h, a.stride.h, a.padding.h, a.dilation.h),
                     slide(in.w, a.kernel.w, a.stride.w, a.padding.w, a.dilation.w)};
     if (out.h > 0 && out.w > 0) return out;
@@ -95,17 +126,18 @@ constexpr int lower_layer(graph_builder& b, int x, conv<Out, Kernel, Options...>
         extent{a.dilation.h * (Kernel.h - 1) / 2, a.dilation.w * (Kernel.w - 1) / 2});
     a.groups = detail::option_or<groups, Options...>(1);
     a.bias = !detail::has<no_bias, Options...>;
-    if (Out <= 0 || a.groups <= 0) b.fail(misfit_kind::option, "conv", "expected positive channels and groups", {}, in);
-    else if (!pads && (Kernel.h % 2 == 0 || Kernel.w % 2 == 0))
-        b.fail(misfit_kind::option, "conv", "an even kernel needs padding<...>", {}, in);
-    else if (in.c % a.groups != 0 || Out % a.groups != 0)
-        b.fail(misfit_kind::channels, "conv", "groups", {a.groups, 0, 0}, {in.c % a.groups != 0 ? in.c : Out, 0, 0});
+    detail::check_options<Options...>(b, "conv", {(detail::is_option<stride, Options> || detail::is_option<padding, Options> ||
+        detail::is_option<dilation, Options> || detail::is_option<groups, Options> || std::is_same_v<no_bias, Options>)...});
+    detail::check_positive(b, "conv", "channels", Out);
+    detail::check_groups(b, "conv", a, in.c, Out);
+    if (!pads && (Kernel.h % 2 == 0 || Kernel.w % 2 == 0))
+        b.fail(misfit_kind::option, "conv", sentence("even kernel ", Kernel.h, " x ", Kernel.w, " needs a padding").view(), {}, in);
     node n{};
     n.kind = op::conv;
     n.inputs = {x, -1};
     n.out = detail::slide(b, "conv", in, Out, a);
     n.a = a;
-    const std::ptrdiff_t per_output = std::ptrdiff_t{in.c / (a.groups > 0 ? a.groups : 1)} * Kernel.h * Kernel.w;
+    const std::ptrdiff_t per_output = std::ptrdiff_t{in.c / a.groups} * Kernel.h * Kernel.w;
     return b.append(n, Out * per_output, a.bias ? Out : 0);
 }
 
@@ -120,17 +152,19 @@ constexpr int lower_layer(graph_builder& b, int x, conv_transpose<Out, Kernel, O
     a.output_padding = detail::option_or<output_padding, Options...>(extent{0});
     a.groups = detail::option_or<groups, Options...>(1);
     a.bias = !detail::has<no_bias, Options...>;
-    if (Out <= 0 || a.groups <= 0) b.fail(misfit_kind::option, "conv_transpose", "expected positive channels and groups", {}, in);
-    else if (!detail::positive(a.kernel) || !detail::positive(a.stride) || !detail::positive(a.dilation))
-        b.fail(misfit_kind::option, "conv_transpose", "expected positive kernel, stride, dilation", {}, in);
-    else if (a.output_padding.h >= std::max(a.stride.h, a.dilation.h) || a.output_padding.w >= std::max(a.stride.w, a.dilation.w))
-        b.fail(misfit_kind::option, "conv_transpose", "output_padding must be below stride", {}, in);
-    else if (in.c % a.groups != 0 || Out % a.groups != 0)
-        b.fail(misfit_kind::channels, "conv_transpose", "groups", {a.groups, 0, 0}, {in.c % a.groups != 0 ? in.c : Out, 0, 0});
+    detail::check_options<Options...>(b, "conv_transpose", {(detail::is_option<stride, Options> ||
+        detail::is_option<padding, Options> || detail::is_option<dilation, Options> || detail::is_option<output_padding, Options> ||
+        detail::is_option<groups, Options> || std::is_same_v<no_bias, Options>)...});
+    detail::check_positive(b, "conv_transpose", "channels", Out);
+    detail::check_window(b, "conv_transpose", a);
+    detail::check_groups(b, "conv_transpose", a, in.c, Out);
+    if (std::min(a.output_padding.h, a.output_padding.w) < 0 || a.output_padding.h >= std::max(a.stride.h, a.dilation.h) ||
+        a.output_padding.w >= std::max(a.stride.w, a.dilation.w))
+        b.fail(misfit_kind::option, "conv_transpose", "output_padding not below stride", {}, in);
     shape out{Out, (in.h - 1) * a.stride.h - 2 * a.padding.h + a.dilation.h * (Kernel.h - 1) + a.output_padding.h + 1,
               (in.w - 1) * a.stride.w - 2 * a.padding.w + a.dilation.w * (Kernel.w - 1) + a.output_padding.w + 1};
     if (out.h <= 0 || out.w <= 0) {
-        b.fail(misfit_kind::window, "conv_transpose", "empty output", {Out, 1, 1}, out);
+        b.fail(misfit_kind::option, "conv_transpose", "padding leaves no output", {}, out);
         out = {Out, 1, 1};
     }
     node n{};
@@ -138,7 +172,7 @@ constexpr int lower_layer(graph_builder& b, int x, conv_transpose<Out, Kernel, O
     n.inputs = {x, -1};
     n.out = out;
     n.a = a;
-    const std::ptrdiff_t per_input = std::ptrdiff_t{Out / (a.groups > 0 ? a.groups : 1)} * Kernel.h * Kernel.w;
+    const std::ptrdiff_t per_input = std::ptrdiff_t{Out / a.groups} * Kernel.h * Kernel.w;
     return b.append(n, in.c * per_input, a.bias ? Out : 0);
 }
 
@@ -146,6 +180,8 @@ constexpr int lower_layer(graph_builder& b, int x, conv_transpose<Out, Kernel, O
 
 template <class... Options>
 constexpr int lower_layer(graph_builder& b, int x, batch_norm_with<Options...>) {
+    detail::check_options<Options...>(b, "batch_norm", {(detail::is_option<epsilon, Options> ||
+        detail::is_option<momentum, Options> || std::is_same_v<no_affine, Options>)...});
     node n{};
     n.kind = op::batch_norm;
     n.inputs = {x, -1};
@@ -161,12 +197,13 @@ namespace detail {
 template <class... Options>
 constexpr int append_group_norm(graph_builder& b, int x, int groups, std::string_view layer) {
     const shape in = b.shape_of(x);
-    if (groups <= 0 || in.c % groups != 0) b.fail(misfit_kind::channels, layer, "groups", {groups, 0, 0}, {in.c, 0, 0});
     node n{};
     n.kind = op::group_norm;
     n.inputs = {x, -1};
     n.out = in;
     n.a.groups = groups;
+    check_options<Options...>(b, layer, {(is_option<epsilon, Options> || std::is_same_v<no_affine, Options>)...});
+    check_groups(b, layer, n.a, in.c, in.c);
     n.a.value = option_or<epsilon, Options...>(1e-5);
     n.a.affine = !has<no_affine, Options...>;
     const int parameters = n.a.affine ? in.c : 0;
@@ -192,7 +229,8 @@ constexpr int lower_layer(graph_builder& b, int x, sigmoid) { return detail::app
 constexpr int lower_layer(graph_builder& b, int x, softmax) { return detail::append(b, x, op::softmax, b.shape_of(x)); }
 template <real Slope>
 constexpr int lower_layer(graph_builder& b, int x, leaky_relu_with<Slope>) {
-    if (!(Slope.value > 0)) b.fail(misfit_kind::option, "leaky_relu", "expected a slope above 0", {}, b.shape_of(x));
+    if (!(Slope.value > 0))
+        b.fail(misfit_kind::option, "leaky_relu", sentence("expected a slope above 0, got ", Slope.value).view(), {}, b.shape_of(x));
     attributes a{};
     a.value = Slope.value;
     return detail::append(b, x, op::leaky_relu, b.shape_of(x), a);
@@ -200,7 +238,8 @@ constexpr int lower_layer(graph_builder& b, int x, leaky_relu_with<Slope>) {
 template <real Probability>
 constexpr int lower_layer(graph_builder& b, int x, dropout<Probability>) {
     if (!(Probability.value >= 0 && Probability.value < 1))
-        b.fail(misfit_kind::option, "dropout", "expected a probability in [0, 1)", {}, b.shape_of(x));
+        b.fail(misfit_kind::option, "dropout", sentence("probability ", Probability.value, " is not in [0, 1)").view(), {},
+               b.shape_of(x));
     attributes a{};
     a.value = Probability.value;
     return detail::append(b, x, op::dropout, b.shape_of(x), a);
@@ -216,13 +255,15 @@ constexpr int append_pool(graph_builder& b, int x, op kind, extent window, std::
     a.stride = option_or<stride, Options...>(window);
     a.padding = option_or<padding, Options...>(extent{0});
     a.count_include_pad = !has<exclude_pad, Options...>;
+    check_options<Options...>(b, layer, {(is_option<stride, Options> || is_option<padding, Options> ||
+        (kind == op::avg_pool && std::is_same_v<exclude_pad, Options>))...});
     if (2 * a.padding.h > window.h || 2 * a.padding.w > window.w)
         b.fail(misfit_kind::option, layer, "padding above half the window", {}, b.shape_of(x));
     return append(b, x, kind, slide(b, layer, b.shape_of(x), b.shape_of(x).c, a), a);
 }
 constexpr int append_upsample(graph_builder& b, int x, op kind, extent factor, std::string_view layer) {
     const shape in = b.shape_of(x);
-    if (!positive(factor)) b.fail(misfit_kind::option, layer, "expected a positive factor", {}, in);
+    check_positive(b, layer, "factor", factor);
     attributes a{};
     a.kernel = factor;
     return append(b, x, kind, {in.c, in.h * factor.h, in.w * factor.w}, a);
@@ -251,9 +292,10 @@ constexpr int lower_layer(graph_builder& b, int x, upsample_bilinear<Factor>) {
 template <int Out, class... Options>
 constexpr int lower_layer(graph_builder& b, int x, linear<Out, Options...>) {
     const shape in = b.shape_of(x);
-    if (Out <= 0) b.fail(misfit_kind::option, "linear", "expected positive features", {}, in);
+    detail::check_options<Options...>(b, "linear", {std::is_same_v<no_bias, Options>...});
+    detail::check_positive(b, "linear", "features", Out);
     if (b.size_is_dynamic() && in.plane() != 1)
-        b.fail(misfit_kind::dynamic_size, "linear", "needs a fixed image size or global pooling", {in.c, 1, 1}, in);
+        b.fail(misfit_kind::dynamic_size, "linear", "needs fixed size or global pooling", {in.c, 1, 1}, in);
     node n{};
     n.kind = op::linear;
     n.inputs = {x, -1};
@@ -282,24 +324,61 @@ constexpr int lower_layer(graph_builder& b, int x, add<Name>) {
     return other < 0 ? x : detail::append_pair(b, op::add, "add", x, other);
 }
 
+/// What may stand in `seq`, in a stage and in a head's body: a type for which there is a `lower_layer`.
 template <class Layer>
-constexpr int lower_child(graph_builder& b, int x, int index, Layer layer) {
-    return b.in(index, [&] { return lower_layer(b, x, layer); });
+concept is_layer = std::default_initializable<Layer> && requires(graph_builder& b, Layer layer) {
+    { lower_layer(b, 0, layer) } -> std::same_as<int>;
+};
+
+/// Lowers a layer, or records that the type is none.
+template <class Layer>
+constexpr int lower_type(graph_builder& b, int x) {
+    if constexpr (is_layer<Layer>) return lower_layer(b, x, Layer{});
+    else {
+        b.fail(misfit_kind::wrong_type, {}, sentence(short_name<48>(type_name<Layer>()).view(), " is no layer").view(), {}, {});
+        return x;
+    }
 }
+
+namespace detail {
+
+/// A layer under its index in what stands around it, or under the name it has been given.
+template <class Layer>
+struct child {
+    static constexpr int lower(graph_builder& b, int x, int index) {
+        return b.in(index, [&] { return lower_type<Layer>(b, x); });
+    }
+};
 template <fixed_string Name, class Layer>
-constexpr int lower_child(graph_builder& b, int x, int, named<Name, Layer>) {
-    return b.in(Name, [&] { return lower_layer(b, x, Layer{}); });
-}
+struct child<named<Name, Layer>> {
+    static constexpr int lower(graph_builder& b, int x, int) {
+        return b.in(Name, [&] { return lower_type<Layer>(b, x); });
+    }
+};
+template <int First, class... Layers>
+struct child<numbered<First, Layers...>> {
+    static constexpr int lower(graph_builder& b, int x, int) {
+        int index = First;
+        ((x = child<Layers>::lower(b, x, index++)), ...);
+        return x;
+    }
+};
+
+} // namespace detail
 
 template <class... Layers>
 constexpr int lower_layer(graph_builder& b, int x, seq<Layers...>) {
     int index = 0;
-    ((x = lower_child(b, x, index++, Layers{})), ...);
+    ((x = detail::child<Layers>::lower(b, x, index++)), ...);
     return x;
 }
 template <fixed_string Name, class Layer>
-constexpr int lower_layer(graph_builder& b, int x, named<Name, Layer> layer) {
-    return lower_child(b, x, 0, layer);
+constexpr int lower_layer(graph_builder& b, int x, named<Name, Layer>) {
+    return detail::child<named<Name, Layer>>::lower(b, x, 0);
+}
+template <int First, class... Layers>
+constexpr int lower_layer(graph_builder& b, int x, numbered<First, Layers...>) {
+    return detail::child<numbered<First, Layers...>>::lower(b, x, 0);
 }
 
 namespace detail {
@@ -307,7 +386,7 @@ template <class... Branches>
 constexpr int lower_branches(graph_builder& b, int x, op kind, std::string_view layer) {
     int index = 0, joined = -1;
     ((void)[&] {
-        const int end = lower_child(b, x, index++, Branches{});
+        const int end = child<Branches>::lower(b, x, index++);
         joined = joined < 0 ? end : append_pair(b, kind, layer, joined, end);
     }(), ...);
     return joined < 0 ? x : joined;

@@ -13,6 +13,11 @@ struct seq {};
 template <fixed_string Name, class Layer>
 struct named {};
 
+/// Layers one after another whose numbers begin at First, counted as if they stood in the sequence around them:
+/// stage<"e2", numbered<4, max_pool<2>, conv<128, 3>>> names its convolution "e2.5".
+template <int First, class... Layers>
+struct numbered {};
+
 struct identity {};
 
 /// The sum of several branches that read the same input; all must give the same shape.

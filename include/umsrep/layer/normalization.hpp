@@ -16,7 +16,8 @@ using batch_norm = batch_norm_with<>;
 template <int Groups, class... Options>
 struct group_norm {};
 
-/// Instance normalisation: every channel of every sample by itself. Ulyanov et al., 2016. Without parameters unless `affine`.
+/// Instance normalisation: every channel of every sample by itself. Ulyanov et al., 2016. Options as group_norm;
+/// `instance_norm` has no parameters, `instance_norm_with<>` has those of group_norm.
 template <class... Options>
 struct instance_norm_with {};
 using instance_norm = instance_norm_with<no_affine>;

@@ -24,6 +24,7 @@ struct exclude_pad {};
 struct real {
     double value;
     constexpr real(double v) : value{v} {}
+    constexpr real(int v) : value{static_cast<double>(v)} {} // a whole number becomes no double in a template argument
     friend constexpr bool operator==(real, real) = default;
 };
 /// Added to the variance before the square root.

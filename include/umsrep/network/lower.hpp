@@ -5,7 +5,7 @@
 #include <type_traits>
 
 #include <umsrep/graph/lower.hpp>
-#include <umsrep/loss/target.hpp>
+#include <umsrep/loss/loss_function.hpp>
 #include <umsrep/network/description.hpp>
 
 namespace umsrep {
@@ -15,6 +15,36 @@ namespace detail {
 /// Stands in for a dynamic height or width while the types are checked: large and a power of two, so that only misfits that every
 /// size would have are found.
 inline constexpr int example_size = 512;
+
+// What may stand where in `network` and `encoder`; anything else is a misfit of its own.
+// Derived types count, so that a long one may be given a short name: struct chest_xray : encoder<...> {};
+template <int C, int H, int W, class... Stages>
+void as_encoder(const encoder<image<C, H, W>, Stages...>&);
+template <fixed_string Name, class... Layers>
+void as_stage(const stage<Name, Layers...>&);
+template <fixed_string Name, class Body, class Loss, class... Options>
+void as_head(const head<Name, Body, Loss, Options...>&);
+
+template <class Encoder, class... Heads>
+void as_network(const network<Encoder, Heads...>&);
+template <class Encoder, class... Heads>
+auto encoder_of(const network<Encoder, Heads...>&) -> Encoder;
+
+template <class T>
+concept is_encoder = requires(const T& t) { as_encoder(t); };
+template <class T>
+concept is_stage = requires(const T& t) { as_stage(t); };
+template <class T>
+concept is_head = requires(const T& t) { as_head(t); };
+template <class T>
+concept is_network = requires(const T& t) { as_network(t); };
+template <class T>
+concept has_encoder = requires(const T& t) { as_encoder(encoder_of(t)); };
+
+template <class T>
+constexpr void fail_type(graph_builder& b, std::string_view layer, std::string_view wanted) {
+    b.fail(misfit_kind::wrong_type, layer, sentence(short_name<40>(type_name<T>()).view(), " is no ", wanted).view(), {}, {});
+}
 
 template <class Option>
 inline constexpr bool is_from = false;
@@ -27,8 +57,6 @@ inline constexpr bool is_output<output<Activation>> = true;
 
 template <fixed_string Name, class... Layers>
 constexpr int lower_stage(graph_builder& b, int x, int index, stage<Name, Layers...>) {
-    for (const stage_info& s : b.value().stages)
-        if (s.name == Name.view()) b.fail(misfit_kind::duplicate_name, "stage", Name, {}, {});
     b.owner(index);
     const int first = b.size();
     x = b.in(Name, [&] { return lower_layer(b, x, seq<Layers...>{}); });
@@ -45,6 +73,13 @@ constexpr int tap_of(graph_builder& b, from<Name>) {
     return 0;
 }
 
+/// Whether a loss can teach an output of this shape.
+constexpr void check_target(graph_builder& b, target_kind kind, shape out) {
+    if (kind == target_kind::class_index && out.c < 2) b.fail(misfit_kind::target, "loss", "expected two channels or more", {}, out);
+    if (kind == target_kind::multi_label && out.plane() != 1) b.fail(misfit_kind::target, "loss", "expected labels x 1 x 1", {}, out);
+    if (kind == target_kind::scalar && out.size() != 1) b.fail(misfit_kind::target, "loss", "expected 1 x 1 x 1", {}, out);
+}
+
 template <class Loss>
 constexpr int default_output(graph_builder& b, int x) {
     if constexpr (Loss::output == output_activation::sigmoid) return lower_layer(b, x, sigmoid{});
@@ -57,7 +92,6 @@ constexpr void lower_head(graph_builder& b, int encoded, head<Name, Body, Loss, 
     graph& g = b.value();
     const auto mark = b.memory();
     (void)b.in(Name, [&] {
-        if (g.find_head(Name) >= 0) b.fail(misfit_kind::duplicate_name, "head", Name, {}, {});
         b.owner(g.stage_count() + g.head_count());
         head_info h{};
         h.name = Name;
@@ -65,19 +99,22 @@ constexpr void lower_head(graph_builder& b, int encoded, head<Name, Body, Loss, 
         h.tap = encoded;
         ((void)[&] {
             if constexpr (is_from<Options>) h.tap = tap_of(b, Options{});
+            else if constexpr (!is_output<Options>) fail_type<Options>(b, "head", "option of a head");
         }(), ...);
-        h.logits = lower_layer(b, h.tap, Body{});
+        h.logits = lower_type<Body>(b, h.tap);
         if (h.logits == h.tap) b.fail(misfit_kind::option, "body", "a head needs a layer of its own", {}, b.shape_of(h.tap));
-        if (Loss::target == target_kind::class_index && b.shape_of(h.logits).c < 2)
-            b.fail(misfit_kind::target, "loss", "classes need two channels or more", {2, 1, 1}, b.shape_of(h.logits));
+        if constexpr (loss::loss_function<Loss>) check_target(b, Loss::target, b.shape_of(h.logits));
+        else fail_type<Loss>(b, "loss", "loss");
         h.output = -1;
         ((void)[&] {
             if constexpr (is_output<Options>)
                 h.output = []<class A>(graph_builder& builder, int x, output<A>) {
-                    return lower_layer(builder, x, A{});
+                    return lower_type<A>(builder, x);
                 }(b, h.logits, Options{});
         }(), ...);
-        if (h.output < 0) h.output = default_output<Loss>(b, h.logits);
+        if constexpr (loss::loss_function<Loss>)
+            if (h.output < 0) h.output = default_output<Loss>(b, h.logits);
+        if (h.output < 0) h.output = h.logits;
         h.last = b.size();
         g.heads.push_back(h);
         return h.output;
@@ -89,7 +126,13 @@ template <int C, int H, int W, class... Stages>
 constexpr int lower_encoder(graph_builder& b, encoder<image<C, H, W>, Stages...>) {
     int x = 0, index = 0;
     return b.in("encoder", [&] {
-        ((x = lower_stage(b, x, index++, Stages{})), ...);
+        if (C <= 0 || (H <= 0 && H != dynamic) || (W <= 0 && W != dynamic))
+            b.fail(misfit_kind::option, "image", "expected positive channels and size", {}, {C, H, W});
+        if (sizeof...(Stages) == 0) b.fail(misfit_kind::option, {}, "an encoder needs a stage", {}, {});
+        ((void)[&] {
+            if constexpr (is_stage<Stages>) x = lower_stage(b, x, index++, Stages{});
+            else fail_type<Stages>(b, {}, "stage");
+        }(), ...);
         return x;
     });
 }
@@ -104,7 +147,12 @@ constexpr graph lower_network(network<Encoder, Heads...>, shape size) {
     constexpr shape declared = image_of(Encoder{});
     graph_builder b(size, declared.h == dynamic || declared.w == dynamic);
     const int x = lower_encoder(b, Encoder{});
-    (lower_head(b, x, Heads{}), ...);
+    if (sizeof...(Heads) == 0 || sizeof...(Heads) > 64)
+        b.fail(misfit_kind::option, {}, sentence("expected 1 to 64 heads, got ", static_cast<int>(sizeof...(Heads))).view(), {}, {});
+    ((void)[&] {
+        if constexpr (is_head<Heads>) lower_head(b, x, Heads{});
+        else fail_type<Heads>(b, {}, "head");
+    }(), ...);
     return b.value();
 }
 
@@ -115,9 +163,18 @@ namespace detail {
 template <fixed_string Name, class Body, class Loss, class... Options>
 auto loss_of(head<Name, Body, Loss, Options...>) -> Loss;
 
+template <class T>
+struct loss_in {
+    using type = void;
+};
+template <is_head T>
+struct loss_in<T> {
+    using type = decltype(loss_of(T{}));
+};
+
 template <int C, int H, int W, class... Stages>
 constexpr int stage_count_of(encoder<image<C, H, W>, Stages...>) {
-    return sizeof...(Stages);
+    return (0 + ... + (is_stage<Stages> ? 1 : 0));
 }
 
 template <class Encoder, class... Heads>
@@ -131,7 +188,7 @@ struct traits {
     static constexpr int stage_count = stage_count_of(Encoder{});
     static constexpr int head_count = sizeof...(Heads);
     /// One loss per head, in order.
-    using losses = std::tuple<decltype(loss_of(Heads{}))...>;
+    using losses = std::tuple<typename loss_in<Heads>::type...>;
 };
 template <class Encoder, class... Heads>
 auto traits_of(network<Encoder, Heads...>) -> traits<Encoder, Heads...>;
