@@ -40,58 +40,67 @@ struct reference {
     }
 
     /// out, and the saved statistics, from in.
-    static void forward(const operands<T>& o) {
-        using namespace reference_ops;
-        switch (o.n->kind) {
-        case op::input: return;
-        case op::conv: return forward_conv(o);
-        case op::conv_transpose: return forward_conv_transpose(o);
-        case op::batch_norm: return forward_batch_norm(o);
-        case op::group_norm: return forward_group_norm(o);
-        case op::relu: return forward_relu(o);
-        case op::leaky_relu: return forward_leaky_relu(o);
-        case op::gelu: return forward_gelu(o);
-        case op::silu: return forward_silu(o);
-        case op::sigmoid: return forward_sigmoid(o);
-        case op::softmax: return forward_softmax(o);
-        case op::max_pool: return forward_max_pool(o);
-        case op::avg_pool: return forward_avg_pool(o);
-        case op::global_avg_pool: return forward_global_avg_pool(o);
-        case op::upsample_nearest: return forward_upsample_nearest(o);
-        case op::upsample_bilinear: return forward_upsample_bilinear(o);
-        case op::linear: return forward_linear(o);
-        case op::dropout: return forward_dropout(o);
-        case op::concat: return forward_concat(o);
-        case op::add: return forward_add(o);
-        }
-    }
+    static void forward(const operands<T>& o);
 
     /// The wanted gradients from grad_out and what forward left.
-    static void backward(const operands<T>& o) {
-        using namespace reference_ops;
-        switch (o.n->kind) {
-        case op::input: return;
-        case op::conv: return backward_conv(o);
-        case op::conv_transpose: return backward_conv_transpose(o);
-        case op::batch_norm: return backward_batch_norm(o);
-        case op::group_norm: return backward_group_norm(o);
-        case op::relu: return backward_relu(o);
-        case op::leaky_relu: return backward_leaky_relu(o);
-        case op::gelu: return backward_gelu(o);
-        case op::silu: return backward_silu(o);
-        case op::sigmoid: return backward_sigmoid(o);
-        case op::softmax: return backward_softmax(o);
-        case op::max_pool: return backward_max_pool(o);
-        case op::avg_pool: return backward_avg_pool(o);
-        case op::global_avg_pool: return backward_global_avg_pool(o);
-        case op::upsample_nearest: return backward_upsample_nearest(o);
-        case op::upsample_bilinear: return backward_upsample_bilinear(o);
-        case op::linear: return backward_linear(o);
-        case op::dropout: return backward_dropout(o);
-        case op::concat: return backward_concat(o);
-        case op::add: return backward_add(o);
-        }
-    }
+    static void backward(const operands<T>& o);
 };
+
+// Defined outside the class, so that a program of several files can compile the kernels once: `extern template struct
+// umsrep::reference<float>;` in all of them and `template struct umsrep::reference<float>;` in one.
+
+template <class T>
+void reference<T>::forward(const operands<T>& o) {
+    using namespace reference_ops;
+    switch (o.n->kind) {
+    case op::input: return;
+    case op::conv: return forward_conv(o);
+    case op::conv_transpose: return forward_conv_transpose(o);
+    case op::batch_norm: return forward_batch_norm(o);
+    case op::group_norm: return forward_group_norm(o);
+    case op::relu: return forward_relu(o);
+    case op::leaky_relu: return forward_leaky_relu(o);
+    case op::gelu: return forward_gelu(o);
+    case op::silu: return forward_silu(o);
+    case op::sigmoid: return forward_sigmoid(o);
+    case op::softmax: return forward_softmax(o);
+    case op::max_pool: return forward_max_pool(o);
+    case op::avg_pool: return forward_avg_pool(o);
+    case op::global_avg_pool: return forward_global_avg_pool(o);
+    case op::upsample_nearest: return forward_upsample_nearest(o);
+    case op::upsample_bilinear: return forward_upsample_bilinear(o);
+    case op::linear: return forward_linear(o);
+    case op::dropout: return forward_dropout(o);
+    case op::concat: return forward_concat(o);
+    case op::add: return forward_add(o);
+    }
+}
+
+template <class T>
+void reference<T>::backward(const operands<T>& o) {
+    using namespace reference_ops;
+    switch (o.n->kind) {
+    case op::input: return;
+    case op::conv: return backward_conv(o);
+    case op::conv_transpose: return backward_conv_transpose(o);
+    case op::batch_norm: return backward_batch_norm(o);
+    case op::group_norm: return backward_group_norm(o);
+    case op::relu: return backward_relu(o);
+    case op::leaky_relu: return backward_leaky_relu(o);
+    case op::gelu: return backward_gelu(o);
+    case op::silu: return backward_silu(o);
+    case op::sigmoid: return backward_sigmoid(o);
+    case op::softmax: return backward_softmax(o);
+    case op::max_pool: return backward_max_pool(o);
+    case op::avg_pool: return backward_avg_pool(o);
+    case op::global_avg_pool: return backward_global_avg_pool(o);
+    case op::upsample_nearest: return backward_upsample_nearest(o);
+    case op::upsample_bilinear: return backward_upsample_bilinear(o);
+    case op::linear: return backward_linear(o);
+    case op::dropout: return backward_dropout(o);
+    case op::concat: return backward_concat(o);
+    case op::add: return backward_add(o);
+    }
+}
 
 } // namespace umsrep
