@@ -89,13 +89,15 @@ inline std::string to_string(const misfit& m) {
     const auto dims = [](shape s) {
         return std::to_string(s.c) + " x " + std::to_string(s.h) + " x " + std::to_string(s.w);
     };
+    const auto plane = [](shape s) { return std::to_string(s.h) + " x " + std::to_string(s.w); };
     const std::string where =
         std::string(m.part.view()) + (m.layer.length != 0 ? ", " : "") + std::string(m.layer.view()) + ": ";
     const std::string what{m.what.view()};
     switch (m.kind) {
     case misfit_kind::none: return "the network fits";
     case misfit_kind::shape: return where + "expected " + dims(m.expected) + ", got " + dims(m.got);
-    case misfit_kind::window: return where + "window " + dims(m.expected) + " is larger than the padded image, got " + dims(m.got);
+    case misfit_kind::window:
+        return where + "expected a window no larger than the padded image, " + plane(m.got) + ", got " + plane(m.expected);
     case misfit_kind::channels:
         return where + "expected a multiple of " + std::to_string(m.expected.c) + " channels, got " + std::to_string(m.got.c);
     case misfit_kind::option: return where + what;
