@@ -23,7 +23,7 @@ public:
         file_->add(name, {v.size()}, std::span<const T>(v));
     }
     template <class T>
-    void list(const std::string& name, const std::vector<T>& v) {
+    void list(const std::string& name, const std::vector<T>& v, std::size_t, std::size_t) {
         file_->add(name, {v.size()}, std::span<const T>(v));
     }
     void number(const std::string& name, std::int64_t v) { file_->add(name, {1}, std::span<const std::int64_t>(&v, 1)); }
@@ -32,26 +32,55 @@ private:
     safetensors* file_;
 };
 
-class checkpoint_reader {
+/// Checks that everything is there in its size, before anything is overwritten.
+class checkpoint_checker {
 public:
-    checkpoint_reader(const safetensors& file, std::string name) : file_{&file}, name_{std::move(name)} {}
+    checkpoint_checker(const safetensors& file, std::string name) : file_{&file}, name_{std::move(name)} {}
 
     template <class T>
-    void values(const std::string& name, std::span<T> v) {
+    void values(const std::string& name, std::span<T> v) const {
+        if (size(name) != v.size()) fail(name, std::to_string(v.size()) + " elements");
+    }
+    template <class T>
+    void list(const std::string& name, const std::vector<T>&, std::size_t row, std::size_t rows) const {
+        const std::size_t n = size(name);
+        if (row == 0 ? n != 0 : n % row != 0 || n / row > rows) fail(name, "rows of " + std::to_string(row) + " elements");
+    }
+    void number(const std::string& name, std::int64_t&) const {
+        if (size(name) != 1) fail(name, "1 element");
+    }
+
+private:
+    std::size_t size(const std::string& name) const {
+        std::size_t n = 1;
+        for (const std::size_t d : file_->shape(name)) n *= d;
+        return n;
+    }
+    [[noreturn]] void fail(const std::string& name, const std::string& expected) const {
+        throw file_error(name_ + ": " + name, expected, std::to_string(size(name)));
+    }
+
+    const safetensors* file_;
+    std::string name_;
+};
+
+class checkpoint_reader {
+public:
+    explicit checkpoint_reader(const safetensors& file) : file_{&file} {}
+
+    template <class T>
+    void values(const std::string& name, std::span<T> v) const {
         const std::vector<T> read = file_->values<T>(name);
-        if (read.size() != v.size())
-            throw file_error(name_ + ": " + name, std::to_string(v.size()) + " elements", std::to_string(read.size()));
         std::copy(read.begin(), read.end(), v.begin());
     }
     template <class T>
-    void list(const std::string& name, std::vector<T>& v) {
+    void list(const std::string& name, std::vector<T>& v, std::size_t, std::size_t) const {
         v = file_->values<T>(name);
     }
-    void number(const std::string& name, std::int64_t& v) { values(name, std::span<std::int64_t>(&v, 1)); }
+    void number(const std::string& name, std::int64_t& v) const { v = file_->values<std::int64_t>(name).front(); }
 
 private:
     const safetensors* file_;
-    std::string name_;
 };
 
 } // namespace detail
@@ -68,7 +97,8 @@ void save_checkpoint(Trainer& t, const std::filesystem::path& path, const std::s
     file.write(path);
 }
 
-/// Restores what save_checkpoint saved. Throws file_error naming the file when it is damaged, no checkpoint, or of another run.
+/// Restores what save_checkpoint saved. Throws file_error naming the file when it is damaged, no checkpoint, or of another run or
+/// trainer, and leaves the trainer as it was.
 template <class Trainer>
 void load_checkpoint(Trainer& t, const std::filesystem::path& path, const std::string& run) {
     const safetensors file = safetensors::read(path);
@@ -78,7 +108,9 @@ void load_checkpoint(Trainer& t, const std::filesystem::path& path, const std::s
     const auto saved = file.metadata().find("umsrep.run");
     if (saved == file.metadata().end() || saved->second != run)
         throw file_error(path.string() + ": run", "'" + run + "'", saved == file.metadata().end() ? "none" : "'" + saved->second + "'");
-    detail::checkpoint_reader reader(file, path.string());
+    detail::checkpoint_checker checker(file, path.string());
+    t.archive(checker);
+    detail::checkpoint_reader reader(file);
     t.archive(reader);
 }
 

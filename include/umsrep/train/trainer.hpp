@@ -141,12 +141,13 @@ public:
         std::copy(best_statistics_.begin(), best_statistics_.end(), model_->statistics().begin());
     }
 
-    /// Shows everything that a bit-exact continuation needs to `a`: `a.values(name, span)`, `a.list(name, vector)`, `a.number(name, int64)`.
-    /// The same function serves to save and to restore.
+    /// Shows everything that a bit-exact continuation needs to `a`: `a.number(name, int64)`, `a.values(name, span)` for what has a fixed
+    /// size, `a.list(name, vector, row, rows)` for what has up to `rows` rows of that many values. The same function serves to save, to check
+    /// and to restore.
     template <class Archive>
     void archive(Archive& a) {
-        a.values("statistics", model_->statistics());
         a.values("parameters", model_->parameters());
+        a.values("statistics", model_->statistics());
         for (std::size_t i = 0; i < moments_.size(); ++i) a.values("moment." + std::to_string(i), moments_[i].span());
         if (options_.average) a.values("average", average_.span());
         a.number("epoch", now_.epoch);
@@ -155,18 +156,17 @@ public:
         a.number("average_updates", now_.average_updates);
         a.number("wait", now_.wait);
         a.number("stopped", now_.stopped);
-        a.list("updates", now_.updates);
-        a.list("loss_sum", now_.loss_sum);
-        a.list("loss_count", now_.loss_count);
-        std::vector<double> best{now_.best};
-        a.list("best_monitor", best);
-        now_.best = best.at(0);
-        a.list("best.parameters", best_parameters_);
-        a.list("best.statistics", best_statistics_);
+        a.values("updates", std::span<std::int64_t>(now_.updates));
+        a.values("loss_sum", std::span<double>(now_.loss_sum));
+        a.values("loss_count", std::span<double>(now_.loss_count));
+        a.values("best_monitor", std::span<double>(&now_.best, 1));
+        a.list("best.parameters", best_parameters_, model_->parameters().size(), 1);
+        a.list("best.statistics", best_statistics_, model_->statistics().size(), 1);
         if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) {
-            std::vector<double> kept{p->state.best, static_cast<double>(p->state.wait), static_cast<double>(p->state.cooldown), p->state.factor};
-            a.list("plateau", kept);
-            p->state = {kept.at(0), static_cast<std::int64_t>(kept.at(1)), static_cast<std::int64_t>(kept.at(2)), kept.at(3)};
+            a.values("plateau.best", std::span<double>(&p->state.best, 1));
+            a.values("plateau.factor", std::span<double>(&p->state.factor, 1));
+            a.number("plateau.wait", p->state.wait);
+            a.number("plateau.cooldown", p->state.cooldown);
         }
         archive_history(a);
     }
@@ -399,8 +399,8 @@ private:
             flat.insert(flat.end(), r.train_loss.begin(), r.train_loss.end());
             flat.insert(flat.end(), r.valid_loss.begin(), r.valid_loss.end());
         }
-        a.list("history", flat);
         const std::size_t heads = static_cast<std::size_t>(head_count), row = 5 + 2 * heads;
+        a.list("history", flat, row, std::numeric_limits<std::size_t>::max());
         history_.epochs.clear();
         for (std::size_t i = 0; i + row <= flat.size(); i += row) {
             const auto at = flat.begin() + static_cast<std::ptrdiff_t>(i), losses_at = at + 5;

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <umsrep/io/checkpoint.hpp>
+#include <umsrep/io/weights.hpp>
+
+#include "../support/bits.hpp"
+#include "../support/tiny.hpp"
+
+using namespace umsrep;
+using test::tiny;
+
+namespace {
+
+struct folder {
+    std::filesystem::path path = std::filesystem::temp_directory_path() / ("umsrep-checkpoint-test-" + std::to_string(::getpid()));
+    folder() { std::filesystem::create_directories(path); }
+    ~folder() { std::filesystem::remove_all(path); }
+};
+
+struct with_dropout : network<test::tiny_encoder,
+    head<"lungs", test::tiny_decoder, loss::dice_bce>,
+    head<"finding", seq<global_avg_pool, dropout<0.3>, linear<3>>, loss::cross_entropy>> {};
+
+constexpr int epochs = 5;
+const std::string run_text = "the run of this test";
+
+train_options how() {
+    train_options o;
+    o.random = seed{4};
+    o.schedule = schedule::cosine{.warmup = 4};
+    o.average = optim::ema{.decay = 0.9};
+    return o;
+}
+
+/// Trains from the checkpoint if there is one; `after(batches)` is called after every batch of this process.
+template <class Strategy, class After>
+history run(model<with_dropout>& m, const std::filesystem::path& checkpoint, Strategy s, After after) {
+    auto samples = test::tiny_loader(m);
+    auto valid = test::tiny_loader(m, {6}, 3, false);
+    trainer t{m, s, optim::adamw{.lr = 1e-2}, batch{4}, how()};
+    if (std::filesystem::exists(checkpoint)) io::load_checkpoint(t, checkpoint, run_text);
+    fit_options o{.epochs = epochs, .checkpoint_every = 2};
+    o.on_checkpoint = [&] { io::save_checkpoint(t, checkpoint, run_text); };
+    int done = 0;
+    o.on_batch = [&](const batch_report&) { after(++done); };
+    return t.fit(samples, &valid, o);
+}
+
+} // namespace
+
+TEST_CASE_TEMPLATE("a run killed at any moment and resumed ends in the bits of one never killed", Strategy, joint<all>, alternating<last<2>>) {
+    const folder f;
+    model<with_dropout> whole{seed{1}};
+    const history expected = run(whole, f.path / "whole.safetensors", Strategy{}, [](int) {});
+
+    // Each process dies by SIGKILL after a different number of batches; the last one lives to the end.
+    const auto checkpoint = f.path / "killed.safetensors", result = f.path / "result.safetensors";
+    int kills = 0;
+    for (const int batches : {1, 3, 4, 5, 1000}) {
+        const pid_t child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            model<with_dropout> m{seed{1}};
+            run(m, checkpoint, Strategy{}, [&](int done) {
+                if (done == batches) ::kill(::getpid(), SIGKILL);
+            });
+            io::save(m, result);
+            ::_exit(0);
+        }
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        if (WIFSIGNALED(status)) kills += WTERMSIG(status) == SIGKILL ? 1 : 0;
+    }
+    REQUIRE(kills == 4);
+    REQUIRE(std::filesystem::exists(result));
+    model<with_dropout> resumed{seed{2}};
+    io::load(resumed, result);
+    CHECK(test::same_bits(whole.parameters(), resumed.parameters()));
+    CHECK(test::same_bits(whole.statistics(), resumed.statistics()));
+
+    // The history too, as a further resume of the finished run shows.
+    model<with_dropout> again{seed{1}};
+    const history seen = run(again, checkpoint, Strategy{}, [](int) {});
+    REQUIRE(seen.epochs.size() == expected.epochs.size());
+    for (std::size_t e = 0; e < seen.epochs.size(); ++e) {
+        CHECK(test::same_bits(seen.epochs[e].train_loss, expected.epochs[e].train_loss));
+        CHECK(test::same_bits(seen.epochs[e].valid_loss, expected.epochs[e].valid_loss));
+        CHECK(seen.epochs[e].monitor == expected.epochs[e].monitor);
+        CHECK(seen.epochs[e].best == expected.epochs[e].best);
+    }
+}
+
+TEST_CASE("a checkpoint of another run, or no checkpoint at all, is refused by name") {
+    const folder f;
+    model<with_dropout> m{seed{1}};
+    trainer t{m, joint<all>{}, optim::adamw{}, batch{4}};
+    io::save_checkpoint(t, f.path / "c.safetensors", "seed 1");
+    CHECK_NOTHROW(io::load_checkpoint(t, f.path / "c.safetensors", "seed 1"));
+    CHECK_THROWS_WITH_AS(io::load_checkpoint(t, f.path / "c.safetensors", "seed 2"), doctest::Contains("'seed 2'"), file_error);
+    io::save(m, f.path / "m.safetensors");
+    CHECK_THROWS_WITH_AS(io::load_checkpoint(t, f.path / "m.safetensors", "seed 1"), doctest::Contains("checkpoint"), file_error);
+}
+
+TEST_CASE("a checkpoint of another strategy is refused and leaves the trainer as it was") {
+    const folder f;
+    model<with_dropout> m{seed{1}};
+    trainer all_of_it{m, joint<all>{}, optim::adamw{}, batch{4}};
+    io::save_checkpoint(all_of_it, f.path / "c.safetensors", "x");
+    model<with_dropout> other{seed{2}};
+    trainer heads_only{other, joint<frozen>{}, optim::adamw{}, batch{4}};
+    const auto before = test::copy(other.parameters());
+    CHECK_THROWS_AS(io::load_checkpoint(heads_only, f.path / "c.safetensors", "x"), file_error);
+    CHECK(test::same_bits(before, other.parameters()));
+}
