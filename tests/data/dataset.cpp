@@ -10,7 +10,7 @@ using namespace umsrep;
 using namespace umsrep::data;
 
 namespace {
-sample named(const std::string& id) {
+sample sample_named(const std::string& id) {
     sample s{.id = id, .group = "", .image = uninitialized({1, 1, 1}), .labels = {}};
     s.image(0, 0, 0) = 0.5f;
     return s;
@@ -26,7 +26,7 @@ std::string ids(const D& d) {
 } // namespace
 
 TEST_CASE("a label is found by its head, replaced by setting it again, and null when absent") {
-    sample s = named("a");
+    sample s = sample_named("a");
     CHECK(s.find("finding") == nullptr);
     s.set("finding", 2.0f);
     s.set("lungs", s.image, label_kind::mask);
@@ -38,8 +38,8 @@ TEST_CASE("a label is found by its head, replaced by setting it again, and null 
 }
 
 TEST_CASE("datasets are chosen from, joined and hidden behind one type") {
-    const any_dataset abc = sample_list({named("a"), named("b"), named("c")});
-    const any_dataset de = sample_list({named("d"), named("e")});
+    const any_dataset abc = sample_list({sample_named("a"), sample_named("b"), sample_named("c")});
+    const any_dataset de = sample_list({sample_named("d"), sample_named("e")});
     CHECK(ids(subset(abc, {2, 0, 2})) == "cac");
     CHECK(ids(concatenation({abc, sample_list({}), de, abc})) == "abcdeabc");
     CHECK(ids(concatenation({})).empty());
@@ -51,7 +51,7 @@ TEST_CASE("datasets are chosen from, joined and hidden behind one type") {
 TEST_CASE("transforms are applied from left to right and draw from the sample's stream") {
     const auto append = [](std::string text) { return [text](sample& s, random_stream&) { s.id += text; }; };
     const auto randomize = [](sample& s, random_stream& random) { s.image(0, 0, 0) = random.uniform(); };
-    const transformed changed(sample_list({named("a")}), append("1"), append("2"), randomize);
+    const transformed changed(sample_list({sample_named("a")}), append("1"), append("2"), randomize);
     random_stream one{seed{1}, "augment", 5}, again{seed{1}, "augment", 5}, other{seed{1}, "augment", 6};
     const sample s = changed.get(0, one);
     CHECK(s.id == "a12");

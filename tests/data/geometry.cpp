@@ -21,7 +21,7 @@ sample blob(int height, int width) {
     tensor mask = s.image;
     for (std::size_t y = 0; y < static_cast<std::size_t>(height); ++y) {
         for (std::size_t x = 0; x < static_cast<std::size_t>(width); ++x) {
-            const double d = std::hypot((static_cast<double>(x) - 0.3 * width) / width, (static_cast<double>(y) - 0.4 * height) / height);
+            const double d = std::hypot(static_cast<double>(x) / width - 0.3, static_cast<double>(y) / height - 0.4);
             s.image(0, y, x) = static_cast<float>(std::exp(-20 * d * d));
             mask(0, y, x) = s.image(0, y, x) > 0.5f ? 1.0f : 0.0f;
         }

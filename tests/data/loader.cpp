@@ -26,7 +26,7 @@ using test::one_line_naming;
 
 namespace {
 /// Sample i is an image of the value i; the odd ones have a class.
-struct numbered {
+struct numbered_images {
     std::size_t count;
     std::string name = "n";
 
@@ -46,9 +46,9 @@ const shape image_shape{1, 4, 5};
 const std::vector<head_spec> heads{{"denoise", {1, 4, 5}}, {"finding", {1, 1, 1}}};
 
 /// Everything of a batch as one list of numbers, to compare bits.
-std::vector<float> numbers_of(const batch& b) {
+std::vector<float> numbers_of(const data::batch& b) {
     std::vector<float> all(b.images.data(), b.images.data() + b.images.size());
-    for (const batch::labels& l : b.heads) {
+    for (const data::batch::labels& l : b.heads) {
         all.insert(all.end(), l.values.data(), l.values.data() + l.values.size());
         all.insert(all.end(), l.present.begin(), l.present.end());
     }
@@ -68,8 +68,9 @@ std::vector<record> rest_of(loader& from) {
 }
 
 loader two_sources(int threads) {
-    const auto noisy = transformed(numbered{37, "a"}, random_flip{}, random_affine{}, gaussian_noise{.probability = 0.7f});
-    return loader{{{noisy, 4}, {numbered{5, "b"}, 2}}, image_shape, heads, {.random = seed{42}, .threads = threads, .prefetch = 3}};
+    const auto noisy = transformed(numbered_images{37, "a"}, random_flip{}, random_affine{}, gaussian_noise{.probability = 0.7f});
+    return loader{{{noisy, 4}, {numbered_images{5, "b"}, 2}}, image_shape, heads,
+                  {.random = seed{42}, .threads = threads, .prefetch = 3}};
 }
 } // namespace
 
@@ -115,7 +116,7 @@ TEST_CASE("starting again in the middle of an epoch forgets what was prepared") 
 }
 
 TEST_CASE("labels that a sample does not have are marked absent and zero") {
-    loader l{numbered{6}, 3, image_shape, heads, {.shuffle = false}};
+    loader l{numbered_images{6}, 3, image_shape, heads, {.shuffle = false}};
     l.start(0);
     const auto b = l.next();
     REQUIRE(b.has_value());
@@ -130,7 +131,7 @@ TEST_CASE("labels that a sample does not have are marked absent and zero") {
 }
 
 TEST_CASE("in order and complete for evaluation: every sample once, the last batch partial, the same noise each time") {
-    const auto noisy = transformed(numbered{10}, gaussian_noise{});
+    const auto noisy = transformed(numbered_images{10}, gaussian_noise{});
     loader l{noisy, 4, image_shape, heads, {.random = seed{5}, .shuffle = false, .threads = 2}};
     CHECK(l.batches_per_epoch() == 3);
     l.start(0);
@@ -146,10 +147,10 @@ TEST_CASE("in order and complete for evaluation: every sample once, the last bat
 }
 
 TEST_CASE("an error of a dataset comes out of the batch that it concerns, and the loader goes on living") {
-    struct broken : numbered {
+    struct broken : numbered_images {
         sample get(std::size_t index, random_stream& random) const {
             if (index == 5) throw file_error("n5.png: damaged PNG: the file ends too early");
-            return numbered::get(index, random);
+            return numbered_images::get(index, random);
         }
     };
     for (const int threads : {0, 1, 3}) {
@@ -166,14 +167,14 @@ TEST_CASE("an error of a dataset comes out of the batch that it concerns, and th
 
 TEST_CASE("an image or label of another shape names the sample and the head") {
     const shape other{1, 4, 6};
-    loader images{numbered{3}, 1, other, heads, {.threads = 0}};
+    loader images{numbered_images{3}, 1, other, heads, {.threads = 0}};
     images.start(0);
     std::string message = message_of<shape_mismatch>([&] { images.next(); });
     INFO(message);
     CHECK(one_line_naming(message, "sample 'n"));
     CHECK(message.find("(1, 4, 6), got (1, 4, 5)") != std::string::npos);
 
-    loader labels{transformed(numbered{3}, gaussian_noise{}), 1, image_shape, {{"denoise", other}}, {.threads = 0}};
+    loader labels{transformed(numbered_images{3}, gaussian_noise{}), 1, image_shape, {{"denoise", other}}, {.threads = 0}};
     labels.start(0);
     message = message_of<shape_mismatch>([&] { labels.next(); });
     INFO(message);
@@ -181,11 +182,11 @@ TEST_CASE("an image or label of another shape names the sample and the head") {
 }
 
 TEST_CASE("at most `prefetch` batches are made ahead") {
-    struct counting : numbered {
+    struct counting : numbered_images {
         std::shared_ptr<std::atomic<int>> made = std::make_shared<std::atomic<int>>(0);
         sample get(std::size_t index, random_stream& random) const {
             ++*made;
-            return numbered::get(index, random);
+            return numbered_images::get(index, random);
         }
     };
     const counting set{{100}};
@@ -212,7 +213,7 @@ TEST_CASE("a loader can be moved, replaced and destroyed at any moment") {
 
 TEST_CASE("options that make no sense are named") {
     const auto make = [](std::size_t size, std::size_t batch_size, loader_options options) {
-        return message_of<option_error>([&] { loader{numbered{size}, batch_size, image_shape, heads, options}; });
+        return message_of<option_error>([&] { loader{numbered_images{size}, batch_size, image_shape, heads, options}; });
     };
     CHECK(one_line_naming(make(0, 1, {}), "source 0"));
     CHECK(one_line_naming(make(3, 0, {}), "source 0"));
@@ -223,11 +224,11 @@ TEST_CASE("options that make no sense are named") {
 }
 
 TEST_CASE("samples kept in memory are made once, also by several threads, up to the bound") {
-    struct counting : numbered {
+    struct counting : numbered_images {
         std::shared_ptr<std::atomic<int>> made = std::make_shared<std::atomic<int>>(0);
         sample get(std::size_t index, random_stream& random) const {
             ++*made;
-            return numbered::get(index, random);
+            return numbered_images::get(index, random);
         }
     };
     const counting base{{12}};

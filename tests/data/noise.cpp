@@ -19,10 +19,10 @@ sample flat(float value, int size = 100) {
     return s;
 }
 
-struct moments { double mean, variance; };
+struct mean_and_variance { double mean, variance; };
 
 template <class Values>
-moments moments_of(const Values& values) {
+mean_and_variance mean_and_variance_of(const Values& values) {
     double sum = 0, squares = 0;
     for (const double v : values) sum += v;
     const double mean = sum / static_cast<double>(values.size());
@@ -39,7 +39,7 @@ TEST_CASE("Gaussian noise makes a pair: the clean image is the target, the input
     REQUIRE(s.find("denoise") != nullptr);
     CHECK(s.find("denoise")->value == clean);
     CHECK(s.find("denoise")->kind == label_kind::image);
-    const auto [mean, variance] = moments_of(s.image); // 10,000 pixels: standard errors 0.001 and 1.4 %
+    const auto [mean, variance] = mean_and_variance_of(s.image); // 10,000 pixels: standard errors 0.001 and 1.4 %
     CHECK(std::abs(mean - 0.4) < 0.004);
     CHECK(variance == doctest::Approx(0.01).epsilon(0.06));
     CHECK(*std::min_element(s.image.data(), s.image.data() + s.image.size()) < 0.1f);
@@ -52,7 +52,7 @@ TEST_CASE("Poisson-Gaussian noise has the mean of the image and the variance x /
         random_stream random{seed{2}, "noise"};
         poisson_gaussian_noise{.photons = 200.0f, .sigma = 0.01f}(s, random);
         const double expected = value / 200.0 + 0.0001;
-        const auto [mean, variance] = moments_of(s.image);
+        const auto [mean, variance] = mean_and_variance_of(s.image);
         CHECK(std::abs(mean - value) < 4 * std::sqrt(expected / 10'000));
         CHECK(variance == doctest::Approx(expected).epsilon(0.07));
         CHECK(s.find("denoise")->value(0, 0, 0) == value);
@@ -65,7 +65,7 @@ TEST_CASE("counts follow the Poisson distribution, for small means and large") {
         random_stream random{seed{3}, "poisson"};
         std::vector<double> counts(40'000);
         for (double& c : counts) c = poisson(random, mean);
-        const auto [m, v] = moments_of(counts);
+        const auto [m, v] = mean_and_variance_of(counts);
         CHECK(std::abs(m - mean) < 4 * std::sqrt(mean / 40'000));
         CHECK(v == doctest::Approx(mean).epsilon(0.05));
         // Chi-squared over the counts expected at least 20 times; 5 standard deviations above its mean would be an accident.
@@ -86,7 +86,9 @@ TEST_CASE("counts follow the Poisson distribution, for small means and large") {
 }
 
 TEST_CASE("the log of the factorial agrees with the gamma function") {
-    for (const double n : {0.0, 1.0, 5.0, 9.0, 10.0, 11.0, 100.0, 12345.0}) CHECK(log_factorial(n) == doctest::Approx(std::lgamma(n + 1)).epsilon(1e-13));
+    for (const double n : {0.0, 1.0, 5.0, 9.0, 10.0, 11.0, 100.0, 12345.0}) {
+        CHECK(log_factorial(n) == doctest::Approx(std::lgamma(n + 1)).epsilon(1e-13));
+    }
 }
 
 TEST_CASE("the amount of noise is drawn per sample from its range; with some probability there is none, and no target") {
@@ -102,7 +104,7 @@ TEST_CASE("the amount of noise is drawn per sample from its range; with some pro
             continue;
         }
         ++noisy;
-        const double deviation = std::sqrt(moments_of(s.image).variance);
+        const double deviation = std::sqrt(mean_and_variance_of(s.image).variance);
         least = std::min(least, deviation);
         most = std::max(most, deviation);
     }

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <numeric>
@@ -26,7 +27,9 @@ double mean_of(const tensor& t) { return std::accumulate(t.data(), t.data() + t.
 double largest_difference(const tensor& a, const tensor& b) {
     REQUIRE(shape_of(a) == shape_of(b));
     double largest = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(static_cast<double>(a.data()[i]) - b.data()[i]));
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        largest = std::max(largest, std::abs(static_cast<double>(a.data()[i]) - b.data()[i]));
+    }
     return largest;
 }
 
@@ -82,7 +85,8 @@ TEST_CASE("by vote no new value appears, and the larger part of the area wins") 
     random_stream random{seed{4}, "vote"};
     for (int i = 0; i < 30; ++i) {
         tensor classes = uninitialized({1, extent_from(random), extent_from(random)});
-        for (std::size_t k = 0; k < classes.size(); ++k) classes.data()[k] = std::array{0.0f, 1.0f, 2.0f, 255.0f}[random.below(4)];
+        constexpr std::array values{0.0f, 1.0f, 2.0f, 255.0f};
+        for (std::size_t k = 0; k < classes.size(); ++k) classes.data()[k] = values[random.below(4)];
         const std::set<float> before(classes.data(), classes.data() + classes.size());
         const tensor to = resized(classes, extent_from(random), extent_from(random), resampling::vote);
         const std::set<float> after(to.data(), to.data() + to.size());
@@ -91,7 +95,9 @@ TEST_CASE("by vote no new value appears, and the larger part of the area wins") 
     // A disc shrinks to where its mean is at least one half.
     tensor disc = uninitialized({1, 64, 64});
     for (std::size_t y = 0; y < 64; ++y) {
-        for (std::size_t x = 0; x < 64; ++x) disc(0, y, x) = std::hypot(static_cast<double>(x) - 30, static_cast<double>(y) - 33) < 20 ? 1.0f : 0.0f;
+        for (std::size_t x = 0; x < 64; ++x) {
+            disc(0, y, x) = std::hypot(static_cast<double>(x) - 30, static_cast<double>(y) - 33) < 20 ? 1.0f : 0.0f;
+        }
     }
     for (const int size : {32, 27, 16}) {
         const tensor voted = resized(disc, size, size, resampling::vote), averaged = resized(disc, size, size);
@@ -124,14 +130,17 @@ TEST_CASE("a map and its inverse give a smooth image back, away from the border"
     tensor smooth = uninitialized({1, 48, 56});
     for (std::size_t y = 0; y < 48; ++y) {
         for (std::size_t x = 0; x < 56; ++x) {
-            smooth(0, y, x) = static_cast<float>(0.5 + 0.3 * std::sin(static_cast<double>(x) / 8) * std::cos(static_cast<double>(y) / 9));
+            const double wave = std::sin(static_cast<double>(x) / 8) * std::cos(static_cast<double>(y) / 9);
+            smooth(0, y, x) = static_cast<float>(0.5 + 0.3 * wave);
         }
     }
     const double c = std::cos(0.1), s = std::sin(0.1);
     const tensor back = warped(warped(smooth, {c, s, 1.5, -s, c, -0.7}), {c, -s, -1.5 * c - 0.7 * s, s, c, -1.5 * s + 0.7 * c});
     double largest = 0;
     for (std::size_t y = 10; y < 38; ++y) {
-        for (std::size_t x = 10; x < 46; ++x) largest = std::max(largest, std::abs(static_cast<double>(back(0, y, x)) - smooth(0, y, x)));
+        for (std::size_t x = 10; x < 46; ++x) {
+            largest = std::max(largest, std::abs(static_cast<double>(back(0, y, x)) - smooth(0, y, x)));
+        }
     }
     CHECK(largest < 0.003);
     CHECK(largest_difference(back, smooth) > 0);

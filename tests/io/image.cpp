@@ -24,7 +24,7 @@ using test::message_of;
 using test::one_line_naming;
 
 namespace {
-using image = xt::xtensor<float, 3>;
+using pixels = xt::xtensor<float, 3>;
 
 std::vector<std::byte> bytes_of(const io::safetensors& fixture, const std::string& name) {
     const auto values = fixture.values<std::uint8_t>(name);
@@ -33,7 +33,7 @@ std::vector<std::byte> bytes_of(const io::safetensors& fixture, const std::strin
     return bytes;
 }
 
-float largest_difference(const image& a, const std::vector<float>& b) {
+float largest_difference(const pixels& a, const std::vector<float>& b) {
     REQUIRE(a.size() == b.size());
     float largest = 0;
     for (std::size_t i = 0; i < b.size(); ++i) largest = std::max(largest, std::abs(a.data()[i] - b[i]));
@@ -48,8 +48,8 @@ std::vector<std::string> pictures(const io::safetensors& fixture, const std::str
     return result;
 }
 
-image random_image(std::size_t channels, std::size_t height, std::size_t width, seed s) {
-    image result = image::from_shape(std::array{channels, height, width});
+pixels random_image(std::size_t channels, std::size_t height, std::size_t width, seed s) {
+    pixels result = pixels::from_shape(std::array{channels, height, width});
     random_stream random{s};
     for (std::size_t i = 0; i < result.size(); ++i) result.data()[i] = random.uniform();
     return result;
@@ -64,7 +64,7 @@ TEST_CASE("every kind of PNG is read exactly: bits, palette, interlace; transpar
         INFO(name);
         const auto expected = fixture.values<float>(name + ".pixels");
         const bool grey = fixture.shape(name + ".pixels")[0] == 1;
-        const image read = io::decode_image(bytes_of(fixture, name), name, grey ? io::colour::grey : io::colour::rgb);
+        const pixels read = io::decode_image(bytes_of(fixture, name), name, grey ? io::colour::grey : io::colour::rgb);
         CHECK(read.shape()[1] == 9);
         CHECK(read.shape()[2] == 11);
         CHECK(largest_difference(read, expected) == 0.0f);
@@ -78,7 +78,7 @@ TEST_CASE("baseline and progressive JPEG, grey and colour, are read") {
     for (const std::string& name : names) {
         INFO(name);
         const bool grey = fixture.shape(name + ".pixels")[0] == 1;
-        const image read = io::decode_image(bytes_of(fixture, name), name, grey ? io::colour::grey : io::colour::rgb);
+        const pixels read = io::decode_image(bytes_of(fixture, name), name, grey ? io::colour::grey : io::colour::rgb);
         CHECK(largest_difference(read, fixture.values<float>(name + ".pixels")) <= 2.5f / 255);
     }
 }
@@ -86,13 +86,13 @@ TEST_CASE("baseline and progressive JPEG, grey and colour, are read") {
 TEST_CASE("colours become BT.601 luma, grey becomes three equal channels") {
     io::raster<std::uint8_t> colour(3, 1, 2);
     colour.samples = {10, 200, 30, 77, 77, 77};
-    const image luma = io::to_image(colour);
+    const pixels luma = io::to_image(colour);
     CHECK(luma(0, 0, 0) == doctest::Approx((0.299 * 10 + 0.587 * 200 + 0.114 * 30) / 255).epsilon(1e-6));
     CHECK(luma(0, 0, 1) == 77.0f / 255.0f);
 
     io::raster<std::uint16_t> grey(1, 1, 1);
     grey.samples = {300};
-    const image rgb = io::to_image(grey, io::colour::rgb);
+    const pixels rgb = io::to_image(grey, io::colour::rgb);
     CHECK(rgb.shape()[0] == 3);
     for (std::size_t c = 0; c < 3; ++c) CHECK(rgb(c, 0, 0) == 300.0f / 65535.0f);
 }
@@ -100,7 +100,7 @@ TEST_CASE("colours become BT.601 luma, grey becomes three equal channels") {
 TEST_CASE("a written PNG is read back to within half a step, in 8 and 16 bits, grey and RGB") {
     test::temporary_folder folder;
     for (const std::size_t channels : {1u, 3u}) {
-        const image written = random_image(channels, 13, 7, seed{channels});
+        const pixels written = random_image(channels, 13, 7, seed{channels});
         const std::vector<float> expected(written.data(), written.data() + written.size());
         const auto wanted = channels == 1 ? io::colour::grey : io::colour::rgb;
         io::write_png(folder / "8.png", written);
@@ -111,7 +111,7 @@ TEST_CASE("a written PNG is read back to within half a step, in 8 and 16 bits, g
 }
 
 TEST_CASE("written values are clamped to [0, 1]; what is not finite or has two channels is refused") {
-    image odd = random_image(1, 1, 3, seed{1});
+    pixels odd = random_image(1, 1, 3, seed{1});
     odd(0, 0, 0) = -0.5f;
     odd(0, 0, 1) = 1.5f;
     odd(0, 0, 2) = 0.5f;
@@ -213,7 +213,7 @@ TEST_CASE("real X-rays of several sizes and formats are read") {
     };
     for (const auto& [name, height, width] : cases) {
         INFO(name);
-        const image read = io::read_image(folder / name);
+        const pixels read = io::read_image(folder / name);
         CHECK(read.shape()[0] == 1);
         CHECK(read.shape()[1] == height);
         CHECK(read.shape()[2] == width);
