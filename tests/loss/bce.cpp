@@ -48,13 +48,14 @@ TEST_CASE("arguments that do not fit each other are refused") {
     CHECK(test::message_of<shape_mismatch>([&] { c.evaluate(loss::bce{}); }) ==
           "bce target: expected 2 x (2, 1, 2), got 2 x (1, 1, 2)");
     c = {2, {2, 1, 2}, {2, 1, 2}, std::vector<float>(8), std::vector<float>(8), {1, 1, 1}};
-    CHECK(test::message_of<shape_mismatch>([&] { c.evaluate(loss::bce{}); }) ==
-          "bce presence mask: expected 2 samples, got 3");
+    CHECK(test::message_of<shape_mismatch>([&] { c.evaluate(loss::bce{}); }) == "bce presence mask: expected 2 samples, got 3");
     c.present.clear();
-    CHECK(test::message_of<option_error>([&] { c.evaluate(loss::bce{{1.0, 2.0, 3.0}}); }) ==
-          "bce pos_weight: expected 2 values or none, got 3");
-    CHECK(test::message_of<option_error>([&] { c.evaluate(loss::bce{{1.0, -2.0}}); }) ==
-          "bce pos_weight: expected finite values >= 0, got -2");
+    CHECK(test::message_of<option_error>([&] {
+              c.evaluate(loss::bce{{1.0, 2.0, 3.0}});
+          }) == "bce pos_weight: expected 2 values or none, got 3");
+    CHECK(test::message_of<option_error>([&] {
+              c.evaluate(loss::bce{{1.0, -2.0}});
+          }) == "bce pos_weight: expected finite values >= 0, got -2");
 }
 
 TEST_CASE("without a presence mask every sample counts") {

@@ -7,7 +7,9 @@
 using namespace umsrep;
 using test::loss_case;
 
-TEST_CASE("the Charbonnier loss is PyTorch's, value and gradient") { test::check_against_pytorch(loss::charbonnier{}, "charbonnier"); }
+TEST_CASE("the Charbonnier loss is PyTorch's, value and gradient") {
+    test::check_against_pytorch(loss::charbonnier{}, "charbonnier");
+}
 
 TEST_CASE("the gradient of the Charbonnier loss is the slope of its value") {
     for (const std::uint64_t s : {1u, 2u, 3u}) {

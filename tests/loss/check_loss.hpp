@@ -45,8 +45,8 @@ private:
     template <class Loss>
     double run(const Loss& loss, double weight, tensor_view<T> written) const {
         std::vector<double> scratch(Loss::scratch_size(n, s), std::numeric_limits<double>::quiet_NaN());
-        return loss.evaluate(tensor_view<const T>{logits.data(), n, s}, tensor_view<const float>{target.data(), n, target_s}, present,
-                             weight, written, scratch);
+        return loss.evaluate(tensor_view<const T>{logits.data(), n, s}, tensor_view<const float>{target.data(), n, target_s},
+                             present, weight, written, scratch);
     }
 };
 
@@ -60,9 +60,9 @@ void check_against_fixture(const Loss& loss, const std::string& name) {
     CAPTURE(name);
     const auto file = fixture("loss");
     const auto& logits_shape = file.shape(name + "/logits");
-    loss_case<T> c{static_cast<int>(logits_shape.at(0)), sample_shape(logits_shape), sample_shape(file.shape(name + "/target")),
-                   file.values<T>(name + "/logits"), file.values<float>(name + "/target"),
-                   file.values<std::uint8_t>(name + "/present")};
+    loss_case<T> c{static_cast<int>(logits_shape.at(0)),       sample_shape(logits_shape),
+                   sample_shape(file.shape(name + "/target")), file.values<T>(name + "/logits"),
+                   file.values<float>(name + "/target"),       file.values<std::uint8_t>(name + "/present")};
     REQUIRE(Loss::target_shape(c.s) == c.target_s);
     const double expected = file.values<double>(name + "/value").at(0);
     const auto gradient = file.values<double>(name + "/gradient");
@@ -79,7 +79,8 @@ void check_against_fixture(const Loss& loss, const std::string& name) {
     CHECK(worst <= 2e-7 * largest);
     for (int i = 0; i < c.n; ++i)
         if (!c.present[static_cast<std::size_t>(i)])
-            for (std::ptrdiff_t j = 0; j < c.s.size(); ++j) REQUIRE(c.gradient[static_cast<std::size_t>(i * c.s.size() + j)] == 0);
+            for (std::ptrdiff_t j = 0; j < c.s.size(); ++j)
+                REQUIRE(c.gradient[static_cast<std::size_t>(i * c.s.size() + j)] == 0);
 }
 
 template <class Loss>
@@ -109,7 +110,8 @@ void check_gradient(const Loss& loss, loss_case<double> c, random_stream& random
     REQUIRE(largest > 0.0);
     const auto size = static_cast<int>(c.logits.size());
     for (int k = 0; k < std::min(size, most); ++k) {
-        const auto i = static_cast<std::size_t>(size <= most ? k : static_cast<int>(random.below(static_cast<std::uint32_t>(size))));
+        const auto i =
+            static_cast<std::size_t>(size <= most ? k : static_cast<int>(random.below(static_cast<std::uint32_t>(size))));
         const double at = c.logits[i];
         c.logits[i] = at + h;
         const double up = c.value(loss);

@@ -75,8 +75,9 @@ TEST_CASE("a label that is no class is refused with its value and its sample") {
 
 TEST_CASE("options of cross-entropy that make no sense are refused") {
     loss_case<float> c{1, {3, 1, 1}, {1, 1, 1}, std::vector<float>(3), {0}, {}};
-    CHECK(test::message_of<option_error>([&] { c.evaluate(loss::cross_entropy{.class_weights = {1.0, 1.0}}); }) ==
-          "cross_entropy class_weights: expected 3 values or none, got 2");
+    CHECK(test::message_of<option_error>([&] {
+              c.evaluate(loss::cross_entropy{.class_weights = {1.0, 1.0}});
+          }) == "cross_entropy class_weights: expected 3 values or none, got 2");
     CHECK(test::message_of<option_error>([&] { c.evaluate(loss::cross_entropy{.label_smoothing = 1.5}); }) ==
           "cross_entropy label_smoothing: expected a value in [0, 1], got 1.5");
 }

@@ -18,7 +18,8 @@ TEST_CASE("the gradient of Dice loss is the slope of its value") {
         CAPTURE(s);
         random_stream random{seed{s}, "dice"};
         const shape size{2, 1 + static_cast<int>(random.below(6)), 1 + static_cast<int>(random.below(6))};
-        const auto c = test::random_case(random, size, size, 2.0, [](random_stream& r) { return static_cast<float>(r.below(2)); });
+        const auto c =
+            test::random_case(random, size, size, 2.0, [](random_stream& r) { return static_cast<float>(r.below(2)); });
         test::check_gradient(loss::dice{}, c, random);
         test::check_gradient(loss::dice{.smooth = 0.0}, c, random);
         test::check_nothing_present(loss::dice{}, c);

@@ -9,8 +9,8 @@ using test::loss_case;
 
 TEST_CASE("Dice with cross-entropy is the weighted sum of both under PyTorch's autograd") {
     test::check_against_pytorch(loss::dice_bce{}, "dice_bce.masks");
-    test::check_against_pytorch(
-        loss::dice_bce{.dice_weight = 0.7, .bce_weight = 0.2, .smooth = 2.0, .pos_weight = {2.0, 0.5}}, "dice_bce.weights");
+    test::check_against_pytorch(loss::dice_bce{.dice_weight = 0.7, .bce_weight = 0.2, .smooth = 2.0, .pos_weight = {2.0, 0.5}},
+                                "dice_bce.weights");
 }
 
 TEST_CASE("the gradient of Dice with cross-entropy is the slope of its value") {
@@ -18,7 +18,8 @@ TEST_CASE("the gradient of Dice with cross-entropy is the slope of its value") {
         CAPTURE(s);
         random_stream random{seed{s}, "dice_bce"};
         const shape size{1, 1 + static_cast<int>(random.below(6)), 1 + static_cast<int>(random.below(6))};
-        const auto c = test::random_case(random, size, size, 2.0, [](random_stream& r) { return static_cast<float>(r.below(2)); });
+        const auto c =
+            test::random_case(random, size, size, 2.0, [](random_stream& r) { return static_cast<float>(r.below(2)); });
         test::check_gradient(loss::dice_bce{.dice_weight = 0.3, .pos_weight = {1.5}}, c, random);
         test::check_nothing_present(loss::dice_bce{}, c);
     }

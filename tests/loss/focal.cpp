@@ -15,7 +15,8 @@ TEST_CASE("focal loss is the formula of Lin et al. under PyTorch's autograd") {
     test::check_against_pytorch(loss::focal{.gamma = 0.0, .alpha = 0.6}, "focal.gamma_0");
     test::check_against_pytorch(loss::focal_cross_entropy{}, "focal_cross_entropy.classes");
     test::check_against_pytorch(
-        loss::focal_cross_entropy{.gamma = 1.5, .class_weights = {0.5, 1.0, 3.0, 0.0}, .ignore_label = 255}, "focal_cross_entropy.map");
+        loss::focal_cross_entropy{.gamma = 1.5, .class_weights = {0.5, 1.0, 3.0, 0.0}, .ignore_label = 255},
+        "focal_cross_entropy.map");
 }
 
 TEST_CASE("the gradient of focal loss is the slope of its value") {
@@ -39,7 +40,8 @@ TEST_CASE("focal loss with gamma 0 and no weights is cross-entropy") {
     random_stream random{seed{4}, "focal"};
     auto c = test::random_case(random, {3, 2, 2}, {3, 2, 2}, 2.0, [](random_stream& r) { return r.uniform(); });
     CHECK(c.value(loss::focal{.gamma = 0.0, .alpha = std::nullopt}) == doctest::Approx(c.value(loss::bce{})).epsilon(1e-14));
-    auto m = test::random_case(random, {3, 2, 2}, {1, 2, 2}, 2.0, [](random_stream& r) { return static_cast<float>(r.below(3)); });
+    auto m =
+        test::random_case(random, {3, 2, 2}, {1, 2, 2}, 2.0, [](random_stream& r) { return static_cast<float>(r.below(3)); });
     CHECK(m.value(loss::focal_cross_entropy{.gamma = 0.0}) == doctest::Approx(m.value(loss::cross_entropy{})).epsilon(1e-14));
 }
 

@@ -55,7 +55,8 @@ TEST_CASE("the gradient of MS-SSIM is the slope of its value") {
     for (const std::uint64_t s : {1u, 2u}) {
         CAPTURE(s);
         random_stream random{seed{s}, "ms_ssim"};
-        const auto c = similar_images(random, {1, 44 + static_cast<int>(random.below(5)), 44 + static_cast<int>(random.below(5))});
+        const auto c =
+            similar_images(random, {1, 44 + static_cast<int>(random.below(5)), 44 + static_cast<int>(random.below(5))});
         test::check_gradient(loss::ms_ssim{}, c, random, 40);
         test::check_gradient(loss::ms_ssim{.scales = 2}, c, random, 20);
         test::check_nothing_present(loss::ms_ssim{}, c);

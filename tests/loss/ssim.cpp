@@ -57,6 +57,7 @@ TEST_CASE("SSIM refuses images below its window and scratch that is too small") 
     const std::vector<float> image(121);
     const shape s{1, 11, 11};
     CHECK(test::message_of<shape_mismatch>([&] {
-              loss::ssim{}.evaluate(tensor_view<const float>{image.data(), 1, s}, tensor_view<const float>{image.data(), 1, s}, {}, 1.0, {});
+              loss::ssim{}.evaluate(tensor_view<const float>{image.data(), 1, s}, tensor_view<const float>{image.data(), 1, s},
+                                    {}, 1.0, {});
           }) == "ssim scratch: expected at least 1331 doubles, got 0");
 }

@@ -7,10 +7,13 @@ using namespace umsrep;
 
 TEST_CASE("ten steps of Adam are PyTorch's") {
     test::check_against_pytorch(optim::adam{}, "adam");
-    test::check_against_pytorch(optim::adam{.lr = 0.02, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-4, .weight_decay = 0.1}, "adam_decay");
+    test::check_against_pytorch(optim::adam{.lr = 0.02, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-4, .weight_decay = 0.1},
+                                "adam_decay");
 }
 
-TEST_CASE("Adam updates parts of the parameters to the bits of the whole") { test::check_parts(optim::adam{.weight_decay = 0.1}); }
+TEST_CASE("Adam updates parts of the parameters to the bits of the whole") {
+    test::check_parts(optim::adam{.weight_decay = 0.1});
+}
 
 TEST_CASE("the first step of Adam has the length of the learning rate whatever the gradient's") {
     test::trained<optim::adam, double> t{{1.0, 1.0, 1.0}};

@@ -21,6 +21,9 @@ TEST_CASE("clipping by norm is PyTorch's, and leaves a short gradient alone") {
     g = input;
     optim::clip_by_norm(std::span{g}, 1e3);
     CHECK(g == input);
+    std::vector<double> just_short{3.0, 4.0};
+    optim::clip_by_norm(std::span{just_short}, 5.1);
+    CHECK(just_short == std::vector{3.0, 4.0});
 }
 
 TEST_CASE("gradients in several arrays are clipped by their common norm") {

@@ -25,6 +25,7 @@ TEST_CASE("neighbours of equal scales become one group, whatever their order; ga
 
 TEST_CASE("a factor outside (0, 1] and a negative depth are refused") {
     const std::vector<parameter_depth> ranges{{0, 10, -1}};
-    CHECK(test::message_of<option_error>([&] { optim::layer_decay(ranges, 0.5); }) == "layer depth: expected a count from 0, got -1");
+    CHECK(test::message_of<option_error>([&] { optim::layer_decay(ranges, 0.5); }) ==
+          "layer depth: expected a count from 0, got -1");
     CHECK(test::one_line_naming(test::message_of<option_error>([&] { optim::layer_decay({}, 1.5); }), "layer decay factor"));
 }

@@ -16,7 +16,8 @@ TEST_CASE("groups with rates and decays of their own step as PyTorch's parameter
     const std::vector<parameter_group> groups{{0, 7, 0.25, 1.0}, {12, 23, 1.0, 0.0}};
     for (std::size_t k = 0; k < 10; ++k) {
         optim::update_groups(optim::adamw{.lr = 0.02, .weight_decay = 0.1}, groups, std::span{t.w},
-                             std::span<const double>{gradients}.subspan(k * 23, 23), t.moments(), static_cast<std::int64_t>(k + 1), 0.5);
+                             std::span<const double>{gradients}.subspan(k * 23, 23), t.moments(),
+                             static_cast<std::int64_t>(k + 1), 0.5);
         for (std::size_t i = 0; i < 23; ++i) REQUIRE(t.w[i] == doctest::Approx(expected[k * 23 + i]).epsilon(1e-14));
     }
     for (std::size_t i = 7; i < 12; ++i) {

@@ -24,8 +24,8 @@ struct cross_entropy {
     static constexpr auto output = output_activation::softmax;
 
     std::vector<double> class_weights = {}; ///< one per class; empty: 1
-    int ignore_label = -100;           ///< pixels (or samples) with this label do not count
-    double label_smoothing = 0.0;      ///< in [0, 1]
+    int ignore_label = -100;                ///< pixels (or samples) with this label do not count
+    double label_smoothing = 0.0;           ///< in [0, 1]
 
     static constexpr shape target_shape(shape output_shape) { return {1, output_shape.h, output_shape.w}; }
     static constexpr std::size_t scratch_size(int, shape) { return 0; }
@@ -48,7 +48,7 @@ struct cross_entropy {
         const double scale = counted > 0.0 ? 1.0 / counted : 0.0;
         const double hard = 1.0 - label_smoothing, soft = label_smoothing / classes;
 
-        return scale * detail::for_each_labelled(logits, targets, present, gradient, labels, [&](detail::softmax_at<T> p, int y, auto put) {
+        const auto pixel = [&](detail::softmax_at<T> p, int y, auto put) {
             double value = hard * class_weight(y) * -p.log(y);
             if (soft > 0.0)
                 for (int c = 0; c < classes; ++c) value += soft * class_weight(c) * -p.log(c);
@@ -60,7 +60,8 @@ struct cross_entropy {
                 }
             }
             return value;
-        });
+        };
+        return scale * detail::for_each_labelled(logits, targets, present, gradient, labels, pixel);
     }
 };
 

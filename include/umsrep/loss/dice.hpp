@@ -51,8 +51,7 @@ double dice_over_present(std::string_view loss, double smooth, tensor_view<const
             const double step = below > 0.0 ? weight * scale / below : 0.0;
             for (std::ptrdiff_t j = 0; j < size; ++j) {
                 const double z = static_cast<double>(x[j]);
-                put(gradient.plane(i, c)[j],
-                    step * (overlap - 2.0 * static_cast<double>(t[j])) * sigmoid(z) * sigmoid(-z), mode);
+                put(gradient.plane(i, c)[j], step * (overlap - 2.0 * static_cast<double>(t[j])) * sigmoid(z) * sigmoid(-z), mode);
             }
         }
     }

@@ -19,7 +19,7 @@ struct dice_bce {
     static constexpr auto output = output_activation::sigmoid;
 
     double dice_weight = 1.0, bce_weight = 1.0;
-    double smooth = 1.0;            ///< of dice
+    double smooth = 1.0;                 ///< of dice
     std::vector<double> pos_weight = {}; ///< of bce
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
@@ -30,10 +30,11 @@ struct dice_bce {
                     double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
         detail::check_arguments("dice_bce", logits, targets, target_shape(logits.s), present, gradient);
         detail::check_per_channel("dice_bce pos_weight", pos_weight, logits.s.c);
-        const double overlap = detail::dice_over_present("dice_bce", smooth, logits, targets, present, weight * dice_weight, gradient,
-                                                         detail::write::replace);
-        const double entropy = detail::mean_over_present(logits, targets, present, weight * bce_weight, gradient, detail::write::add,
-                                                         detail::unit_interval{"dice_bce"}, detail::bce_element{pos_weight});
+        const double overlap = detail::dice_over_present("dice_bce", smooth, logits, targets, present, weight * dice_weight,
+                                                         gradient, detail::write::replace);
+        const double entropy =
+            detail::mean_over_present(logits, targets, present, weight * bce_weight, gradient, detail::write::add,
+                                      detail::unit_interval{"dice_bce"}, detail::bce_element{pos_weight});
         return dice_weight * overlap + bce_weight * entropy;
     }
 };

@@ -42,7 +42,8 @@ struct focal {
                     double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
         detail::check_arguments("focal", logits, targets, target_shape(logits.s), present, gradient);
         detail::check_gamma("focal gamma", gamma);
-        if (alpha && !(*alpha >= 0.0 && *alpha <= 1.0)) throw option_error("focal alpha", "a value in [0, 1]", detail::text(*alpha));
+        if (alpha && !(*alpha >= 0.0 && *alpha <= 1.0))
+            throw option_error("focal alpha", "a value in [0, 1]", detail::text(*alpha));
         return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace,
                                          detail::unit_interval{"focal"},
                                          [this](double x, double t, int) { return element(x, t); });
@@ -72,7 +73,7 @@ struct focal_cross_entropy {
 
     double gamma = 2.0;
     std::vector<double> class_weights = {}; ///< one per class; empty: 1
-    int ignore_label = -100;           ///< pixels (or samples) with this label do not count
+    int ignore_label = -100;                ///< pixels (or samples) with this label do not count
 
     static constexpr shape target_shape(shape output_shape) { return {1, output_shape.h, output_shape.w}; }
     static constexpr std::size_t scratch_size(int, shape) { return 0; }
@@ -89,7 +90,7 @@ struct focal_cross_entropy {
         const double counted = labels.sum(targets, present, [](int) { return 1.0; });
         const double scale = counted > 0.0 ? 1.0 / counted : 0.0;
 
-        return scale * detail::for_each_labelled(logits, targets, present, gradient, labels, [&](detail::softmax_at<T> p, int y, auto put) {
+        const auto pixel = [&](detail::softmax_at<T> p, int y, auto put) {
             const double class_weight = class_weights.empty() ? 1.0 : class_weights[static_cast<std::size_t>(y)];
             double miss = 0.0; // 1 - p_y, summed over the other classes: no cancellation
             for (int c = 0; c < classes; ++c)
@@ -102,7 +103,8 @@ struct focal_cross_entropy {
                 for (int c = 0; c < classes; ++c) put(c, c == y ? -slope * miss : slope * p(c));
             }
             return class_weight * focus * -p.log(y);
-        });
+        };
+        return scale * detail::for_each_labelled(logits, targets, present, gradient, labels, pixel);
     }
 };
 

@@ -35,8 +35,8 @@ struct l1 {
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
                     double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
         detail::check_arguments("l1", logits, targets, target_shape(logits.s), present, gradient);
-        return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace,
-                                         detail::finite{"l1"}, detail::l1_element{});
+        return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace, detail::finite{"l1"},
+                                         detail::l1_element{});
     }
 };
 

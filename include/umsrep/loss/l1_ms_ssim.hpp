@@ -38,8 +38,8 @@ struct l1_ms_ssim {
         const detail::finite check{"l1_ms_ssim"};
         const double structure = detail::similarity_over_present(used, floor, logits, targets, present, weight * alpha, gradient,
                                                                  detail::write::replace, check, scratch);
-        const double error = detail::mean_over_present(logits, targets, present, weight * (1.0 - alpha), gradient, detail::write::add,
-                                                       check, detail::l1_element{});
+        const double error = detail::mean_over_present(logits, targets, present, weight * (1.0 - alpha), gradient,
+                                                       detail::write::add, check, detail::l1_element{});
         return alpha * structure + (1.0 - alpha) * error;
     }
 };

@@ -24,8 +24,8 @@ struct l2 {
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
                     double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
         detail::check_arguments("l2", logits, targets, target_shape(logits.s), present, gradient);
-        return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace,
-                                         detail::finite{"l2"}, [](double x, double t, int) {
+        return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace, detail::finite{"l2"},
+                                         [](double x, double t, int) {
                                              const double d = x - t;
                                              return detail::point{d * d, 2.0 * d};
                                          });

@@ -25,13 +25,13 @@ namespace umsrep::loss {
 /// (naming the value and the sample), `option_error` when the loss's own options are not valid.
 template <class L>
 concept loss_function = std::default_initializable<L> && std::copyable<L> &&
-    requires(const L loss, tensor_view<const float> logits, tensor_view<const float> target, std::span<const std::uint8_t> present,
-             tensor_view<float> gradient, std::span<double> scratch, shape s) {
-        { L::target } -> std::convertible_to<target_kind>;
-        { L::output } -> std::convertible_to<output_activation>;
-        { L::target_shape(s) } -> std::same_as<shape>;
-        { L::scratch_size(int{}, s) } -> std::same_as<std::size_t>;
-        { loss.evaluate(logits, target, present, double{}, gradient, scratch) } -> std::same_as<double>;
-    };
+    requires(const L loss, tensor_view<const float> logits, tensor_view<const float> target,
+             std::span<const std::uint8_t> present, tensor_view<float> gradient, std::span<double> scratch, shape s) {
+    { L::target } -> std::convertible_to<target_kind>;
+    { L::output } -> std::convertible_to<output_activation>;
+    { L::target_shape(s) } -> std::same_as<shape>;
+    { L::scratch_size(int{}, s) } -> std::same_as<std::size_t>;
+    { loss.evaluate(logits, target, present, double{}, gradient, scratch) } -> std::same_as<double>;
+};
 
 } // namespace umsrep::loss

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -19,23 +21,13 @@ enum class target_kind : std::uint8_t {
 enum class output_activation : std::uint8_t { none, sigmoid, softmax };
 
 constexpr std::string_view name(target_kind kind) {
-    switch (kind) {
-    case target_kind::image: return "image";
-    case target_kind::mask: return "mask";
-    case target_kind::class_index: return "class_index";
-    case target_kind::multi_label: return "multi_label";
-    case target_kind::scalar: return "scalar";
-    }
-    return "unknown";
+    constexpr std::array<std::string_view, 5> names{"image", "mask", "class_index", "multi_label", "scalar"};
+    return names[static_cast<std::size_t>(kind)];
 }
 
 constexpr std::string_view name(output_activation activation) {
-    switch (activation) {
-    case output_activation::none: return "none";
-    case output_activation::sigmoid: return "sigmoid";
-    case output_activation::softmax: return "softmax";
-    }
-    return "unknown";
+    constexpr std::array<std::string_view, 3> names{"none", "sigmoid", "softmax"};
+    return names[static_cast<std::size_t>(activation)];
 }
 
 namespace loss {

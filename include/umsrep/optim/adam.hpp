@@ -16,8 +16,8 @@ namespace detail {
 /// One pass of Adam over (w, g, m, v), Kingma & Ba, ICLR 2015, algorithm 1, with bias corrections taken out of the loop.
 /// `shrink` multiplies the parameter before the step (AdamW), `pull` times the parameter is added to its gradient (Adam's L2).
 template <class T>
-void adam_pass(std::span<T> w, std::span<const T> g, std::array<std::span<T>, 2> state, std::int64_t step, double lr, double beta1,
-               double beta2, double epsilon, double shrink, double pull) {
+void adam_pass(std::span<T> w, std::span<const T> g, std::array<std::span<T>, 2> state, std::int64_t step, double lr,
+               double beta1, double beta2, double epsilon, double shrink, double pull) {
     const auto count = static_cast<double>(step);
     const auto rate = static_cast<T>(lr / (1.0 - std::pow(beta1, count)));
     const auto spread = static_cast<T>(1.0 / std::sqrt(1.0 - std::pow(beta2, count)));
@@ -49,8 +49,9 @@ struct adam {
     double weight_decay = 0.0; ///< L2: added to the gradient
 
     template <class T>
-    void update(std::span<T> w, std::span<const std::type_identity_t<T>> g, std::array<std::span<std::type_identity_t<T>>, moments> state,
-                std::int64_t step, double step_lr, double step_weight_decay) const {
+    void update(std::span<T> w, std::span<const std::type_identity_t<T>> g,
+                std::array<std::span<std::type_identity_t<T>>, moments> state, std::int64_t step, double step_lr,
+                double step_weight_decay) const {
         detail::check_update("adam", w, g, state, step);
         detail::adam_pass(w, g, state, step, step_lr, beta1, beta2, epsilon, 1.0, step_weight_decay);
     }

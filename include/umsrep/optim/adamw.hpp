@@ -21,8 +21,9 @@ struct adamw {
     double weight_decay = 1e-2; ///< decoupled
 
     template <class T>
-    void update(std::span<T> w, std::span<const std::type_identity_t<T>> g, std::array<std::span<std::type_identity_t<T>>, moments> state,
-                std::int64_t step, double step_lr, double step_weight_decay) const {
+    void update(std::span<T> w, std::span<const std::type_identity_t<T>> g,
+                std::array<std::span<std::type_identity_t<T>>, moments> state, std::int64_t step, double step_lr,
+                double step_weight_decay) const {
         detail::check_update("adamw", w, g, state, step);
         detail::adam_pass(w, g, state, step, step_lr, beta1, beta2, epsilon, 1.0 - step_lr * step_weight_decay, 0.0);
     }

@@ -19,11 +19,11 @@ namespace umsrep::optim {
 template <class O>
 concept optimizer = std::copyable<O> &&
     requires(const O o, std::span<float> w, std::span<const float> g, std::array<std::span<float>, O::moments> state) {
-        { O::moments } -> std::convertible_to<int>;
-        { o.lr } -> std::convertible_to<double>;
-        { o.weight_decay } -> std::convertible_to<double>;
-        o.update(w, g, state, std::int64_t{1}, double{}, double{});
-    };
+    { O::moments } -> std::convertible_to<int>;
+    { o.lr } -> std::convertible_to<double>;
+    { o.weight_decay } -> std::convertible_to<double>;
+    o.update(w, g, state, std::int64_t{1}, double{}, double{});
+};
 
 namespace detail {
 
@@ -33,7 +33,8 @@ void check_update(const char* optimizer, std::span<T> w, std::span<const T> g, c
                   std::int64_t step) {
     const auto expect = [&](const char* what, std::size_t size) {
         if (size != w.size())
-            throw shape_mismatch(std::string{optimizer} + ' ' + what, std::to_string(w.size()) + " elements", std::to_string(size));
+            throw shape_mismatch(std::string{optimizer} + ' ' + what, std::to_string(w.size()) + " elements",
+                                 std::to_string(size));
     };
     expect("gradient", g.size());
     for (const auto& moment : state) expect("state", moment.size());

@@ -41,8 +41,9 @@ inline void check_groups(std::span<const parameter_group> groups, std::ptrdiff_t
 /// One step of the optimiser over every group; `lr_factor` is the schedule's. Arrays as in `optimizer`, of all parameters.
 template <optimizer Optimizer, class T>
 void update_groups(const Optimizer& optimizer, std::span<const parameter_group> groups, std::span<T> w,
-                   std::span<const std::type_identity_t<T>> g, std::array<std::span<std::type_identity_t<T>>, Optimizer::moments> state,
-                   std::int64_t step, double lr_factor = 1.0) {
+                   std::span<const std::type_identity_t<T>> g,
+                   std::array<std::span<std::type_identity_t<T>>, Optimizer::moments> state, std::int64_t step,
+                   double lr_factor = 1.0) {
     check_groups(groups, static_cast<std::ptrdiff_t>(w.size()));
     detail::check_update("parameter groups'", w, g, state, step);
     for (const parameter_group& group : groups) {

@@ -59,13 +59,12 @@ struct plateau {
     /// Everything that changes: save it, assign it back, and the schedule goes on as if nothing had happened.
     struct memory {
         double best = std::numeric_limits<double>::quiet_NaN(); ///< NaN: nothing seen yet
-        std::int64_t wait = 0;     ///< metrics since the best one, outside cooldown
-        std::int64_t cooldown = 0; ///< metrics still to pass before waiting counts again
+        std::int64_t wait = 0;                                  ///< metrics since the best one, outside cooldown
+        std::int64_t cooldown = 0;                              ///< metrics still to pass before waiting counts again
         double factor = 1.0;
-        friend bool operator==(const memory&, const memory&) = default;
     };
 
-    bool maximise = false;     ///< whether a greater metric is better
+    bool maximise = false; ///< whether a greater metric is better
     double gamma = 0.1;
     std::int64_t patience = 10;
     double threshold = 1e-4;   ///< the share of the best by which a metric must be better

@@ -23,8 +23,9 @@ struct sgd {
     double weight_decay = 0.0; ///< L2: added to the gradient
 
     template <class T>
-    void update(std::span<T> w, std::span<const std::type_identity_t<T>> g, std::array<std::span<std::type_identity_t<T>>, moments> state,
-                std::int64_t step, double step_lr, double step_weight_decay) const {
+    void update(std::span<T> w, std::span<const std::type_identity_t<T>> g,
+                std::array<std::span<std::type_identity_t<T>>, moments> state, std::int64_t step, double step_lr,
+                double step_weight_decay) const {
         detail::check_update("sgd", w, g, state, step);
         const auto rate = static_cast<T>(step_lr), decay = static_cast<T>(step_weight_decay), keep = static_cast<T>(momentum);
         const T ahead = nesterov ? T{1} : T{0}, along = nesterov ? keep : T{1};

@@ -21,9 +21,7 @@ std::string text(Number value) {
     return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
 }
 
-inline std::string text(int n, shape s) {
-    return text(n) + " x (" + text(s.c) + ", " + text(s.h) + ", " + text(s.w) + ")";
-}
+inline std::string text(int n, shape s) { return text(n) + " x (" + text(s.c) + ", " + text(s.h) + ", " + text(s.w) + ")"; }
 
 constexpr bool is_present(std::span<const std::uint8_t> present, int sample) {
     return present.empty() || present[static_cast<std::size_t>(sample)] != 0;

@@ -55,7 +55,8 @@ inline void smooth(const double* in, frame f, double* rows, double* out) {
     std::fill_n(rows, f.h * inner, 0.0);
     for (int y = 0; y < f.h; ++y)
         for (int k = 0; k < ssim_window; ++k)
-            for (std::ptrdiff_t x = 0; x < inner; ++x) rows[y * inner + x] += taps[static_cast<std::size_t>(k)] * in[y * w + x + k];
+            for (std::ptrdiff_t x = 0; x < inner; ++x)
+                rows[y * inner + x] += taps[static_cast<std::size_t>(k)] * in[y * w + x + k];
     std::fill_n(out, f.inner_size(), 0.0);
     for (int y = 0; y < f.inner_h(); ++y)
         for (int k = 0; k < ssim_window; ++k)
@@ -75,7 +76,8 @@ inline void smooth_adjoint(const double* in, frame f, double* rows, double* out)
     std::fill_n(out, f.size(), 0.0);
     for (int y = 0; y < f.h; ++y)
         for (int k = 0; k < ssim_window; ++k)
-            for (std::ptrdiff_t x = 0; x < inner; ++x) out[y * w + x + k] += taps[static_cast<std::size_t>(k)] * rows[y * inner + x];
+            for (std::ptrdiff_t x = 0; x < inner; ++x)
+                out[y * w + x + k] += taps[static_cast<std::size_t>(k)] * rows[y * inner + x];
 }
 
 /// Mean over the inside of l * cs (`luminance`) or of cs alone, where with Gaussian moments of x and y
@@ -158,17 +160,18 @@ constexpr std::size_t similarity_scratch(shape s) { return static_cast<std::size
 inline void check_similarity(std::string_view loss, shape s, int scales) {
     const int smallest = ssim_window << (scales - 1);
     if (std::min(s.h, s.w) < smallest)
-        throw shape_mismatch(std::string{loss} + " image", "a smallest side of at least " + text(smallest) + " for " + text(scales) +
-                                                               (scales == 1 ? " scale" : " scales"),
-                             text(s.h) + " x " + text(s.w));
+        throw shape_mismatch(
+            std::string{loss} + " image",
+            "a smallest side of at least " + text(smallest) + " for " + text(scales) + (scales == 1 ? " scale" : " scales"),
+            text(s.h) + " x " + text(s.w));
 }
 
 /// The mean of 1 - prod_j m_j^w_j over the channels of the present samples: m_j the mean contrast-structure of scale j, of the
 /// coarsest the mean similarity, w_j Wang's weights of the scales used, divided by their sum. One scale is plain SSIM.
 template <class T>
 double similarity_over_present(int scales, double floor, tensor_view<const T> logits, tensor_view<const float> target,
-                               std::span<const std::uint8_t> present, double weight, tensor_view<T> gradient, write mode, finite check,
-                               std::span<double> scratch) {
+                               std::span<const std::uint8_t> present, double weight, tensor_view<T> gradient, write mode,
+                               finite check, std::span<double> scratch) {
     constexpr std::size_t most = ms_ssim_weights.size();
     const auto used = static_cast<std::size_t>(scales);
     double weight_sum = 0.0;
