@@ -81,7 +81,7 @@ constexpr execution_plan make_plan(const graph& g, const mode& m, Elements eleme
     };
     const auto plan_of = [&](int i) -> node_plan& { return p.nodes[static_cast<std::size_t>(i)]; };
     std::vector<char> written(g.nodes.size(), false);
-    live(plan_of(0).value, 0);
+    if (plan_of(0).value >= 0) live(plan_of(0).value, 0);
     for (int now = 0; now < static_cast<int>(p.steps.size()); ++now) {
         const step& s = p.steps[static_cast<std::size_t>(now)];
         if (s.what == phase::head) {
