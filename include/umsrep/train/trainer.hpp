@@ -86,6 +86,19 @@ public:
         return loss_;
     }
 
+    /// The gradients that the last step followed, by the names of the parameters; clipped if they were. Heads that the step did not train
+    /// keep those of an earlier step.
+    std::vector<named_tensor<const T>> gradients() const {
+        std::vector<named_tensor<const T>> result;
+        for (const auto& t : std::as_const(*model_).tensors()) {
+            const std::ptrdiff_t offset = t.values.data() - std::as_const(*model_).parameters().data();
+            if (t.statistic || offset < first_trained_) continue;
+            result.push_back(t);
+            result.back().values = gradients_.span().subspan(static_cast<std::size_t>(offset - first_trained_), t.values.size());
+        }
+        return result;
+    }
+
     /// Mean loss of every trained head over a dataset, with running statistics. NaN: no labelled sample.
     std::vector<double> validation_losses(data::loader& samples) {
         std::vector<double> sum(head_count, 0), count(head_count, 0);
