@@ -69,8 +69,8 @@ std::vector<record> rest_of(loader& from) {
 
 loader two_sources(int threads) {
     const auto noisy = transformed(numbered_images{37, "a"}, random_flip{}, random_affine{}, gaussian_noise{.probability = 0.7f});
-    return loader{{{noisy, 4}, {numbered_images{5, "b"}, 2}}, image_shape, heads,
-                  {.random = seed{42}, .threads = threads, .prefetch = 3}};
+    return loader{
+        {{noisy, 4}, {numbered_images{5, "b"}, 2}}, image_shape, heads, {.random = seed{42}, .threads = threads, .prefetch = 3}};
 }
 } // namespace
 

@@ -19,7 +19,9 @@ sample flat(float value, int size = 100) {
     return s;
 }
 
-struct mean_and_variance { double mean, variance; };
+struct mean_and_variance {
+    double mean, variance;
+};
 
 template <class Values>
 mean_and_variance mean_and_variance_of(const Values& values) {

@@ -39,10 +39,12 @@ TEST_CASE("an atomically written file holds exactly what was written") {
 TEST_CASE("a writer that throws leaves the earlier file and no temporary") {
     test::temporary_folder folder;
     io::write_atomically(folder / "a.txt", [](std::ostream& out) { out << "earlier"; });
-    CHECK_THROWS_AS(io::write_atomically(folder / "a.txt", [](std::ostream& out) {
-        out << "half of" << std::flush;
-        throw std::runtime_error("stop");
-    }), std::runtime_error);
+    CHECK_THROWS_AS(io::write_atomically(folder / "a.txt",
+                                         [](std::ostream& out) {
+                                             out << "half of" << std::flush;
+                                             throw std::runtime_error("stop");
+                                         }),
+                    std::runtime_error);
     CHECK(content(folder / "a.txt") == "earlier");
     CHECK(folder.files() == 1);
 }

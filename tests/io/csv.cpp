@@ -28,7 +28,10 @@ TEST_CASE("quoted fields hold commas, quotes and line ends") {
 }
 
 TEST_CASE("byte order mark, blank lines, LF, lone CR, spaces around names and a missing last line end are taken") {
-    const csv table = csv::parse("\xef\xbb\xbf" "a, b\n\n1,2\r3,4\n\n5,6", "t.csv");
+    const csv table = csv::parse(
+        "\xef\xbb\xbf"
+        "a, b\n\n1,2\r3,4\n\n5,6",
+        "t.csv");
     CHECK(table.columns() == std::vector<std::string>{"a", "b"});
     REQUIRE(table.rows() == 3);
     CHECK(table.at(2, 1) == "6");
@@ -37,7 +40,10 @@ TEST_CASE("byte order mark, blank lines, LF, lone CR, spaces around names and a 
 }
 
 TEST_CASE("a damaged table is one line naming file and line") {
-    const struct { const char* text; const char* where; } cases[] = {
+    const struct {
+        const char* text;
+        const char* where;
+    } cases[] = {
         {"", "t.csv"},
         {"\n\n", "t.csv"},
         {"a,b\n1,2\n3\n", "t.csv: line 3"},
@@ -80,8 +86,9 @@ TEST_CASE("whatever is written is read back") {
             for (std::size_t c = 0; c < columns; ++c) CHECK(table.at(r, c) == rows[r][c]);
         }
     }
-    CHECK_THROWS_AS(io::write_csv(folder / "t.csv", std::vector<std::string>{"a"}, std::vector<std::vector<std::string>>{{"1", "2"}}),
-                    option_error);
+    CHECK_THROWS_AS(
+        io::write_csv(folder / "t.csv", std::vector<std::string>{"a"}, std::vector<std::vector<std::string>>{{"1", "2"}}),
+        option_error);
 }
 
 TEST_CASE("a history that does not fit on the disk leaves the earlier one") {

@@ -124,7 +124,8 @@ TEST_CASE("written values are clamped to [0, 1]; what is not finite or has two c
 
 TEST_CASE("every file that is cut off is refused with one line naming it") {
     const io::safetensors fixture = test::fixture("io_images");
-    for (const std::string name : {"rgb16_interlaced.png", "palette4_transparent.png", "rgb.jpg", "progressive.jpg", "grey.jpg"}) {
+    for (const std::string name :
+         {"rgb16_interlaced.png", "palette4_transparent.png", "rgb.jpg", "progressive.jpg", "grey.jpg"}) {
         const auto whole = bytes_of(fixture, name);
         for (std::size_t size = 0; size < whole.size(); ++size) {
             const std::string message = message_of<file_error>([&] { io::decode_image(std::span{whole}.first(size), name); });
@@ -166,7 +167,10 @@ TEST_CASE("what is not a picture of this library is named, with the reason") {
     const auto crc = static_cast<std::uint32_t>(::crc32(0, reinterpret_cast<const Bytef*>(giant.data() + 12), 17));
     for (int i = 0; i < 4; ++i) giant[29 + static_cast<std::size_t>(i)] = static_cast<std::byte>(crc >> (24 - 8 * i));
 
-    const struct { std::filesystem::path path; const char* reason; } cases[] = {
+    const struct {
+        std::filesystem::path path;
+        const char* reason;
+    } cases[] = {
         {folder / "absent.png", "no such file"},
         {folder.path(), "regular file"},
         {write("empty.png", {}), "empty file"},
@@ -207,8 +211,11 @@ TEST_CASE("real X-rays of several sizes and formats are read") {
         return;
     }
     const std::filesystem::path folder = std::filesystem::path{data} / "cxr_originals";
-    const struct { const char* name; std::size_t height, width; } cases[] = {
-        {"cxr_2000x2000_gray.jpg", 2000, 2000}, {"cxr_640_gray.png", 524, 640}, {"cxr_ARDSSevere.png", 631, 790},
+    const struct {
+        const char* name;
+        std::size_t height, width;
+    } cases[] = {
+        {"cxr_2000x2000_gray.jpg", 2000, 2000}, {"cxr_640_gray.png", 524, 640},     {"cxr_ARDSSevere.png", 631, 790},
         {"kermany_224_rgb.jpg", 224, 224},      {"nih_00000001_000.png", 512, 512},
     };
     for (const auto& [name, height, width] : cases) {

@@ -39,7 +39,8 @@ struct published {
     published() {
         for (int i = 0; i < 30; ++i) {
             const std::string n = std::to_string(i);
-            for (const char* picture : {"-0001.jpeg", "-0002.jpeg"}) write_picture(folder / "train" / "NORMAL" / ("IM-" + n + picture));
+            for (const char* picture : {"-0001.jpeg", "-0002.jpeg"})
+                write_picture(folder / "train" / "NORMAL" / ("IM-" + n + picture));
             write_picture(folder / "train" / "PNEUMONIA" / ("person" + n + "_bacteria_1.jpeg"));
             write_picture(folder / "train" / "PNEUMONIA" / ("person" + n + "_virus_2.jpeg"));
         }
@@ -96,7 +97,8 @@ TEST_CASE("a val split that is too small is replaced by whole patients of train 
 
 TEST_CASE("a task may leave classes out, name its head and order its classes") {
     const published data;
-    const kermany set{data.folder.path(), "train", {.head = "cause", .classes = {"viral", "bacterial"}, .smallest_validation = 0}};
+    const kermany set{
+        data.folder.path(), "train", {.head = "cause", .classes = {"viral", "bacterial"}, .smallest_validation = 0}};
     CHECK(set.class_counts() == std::vector<std::size_t>{30, 30});
     random_stream random{seed{1}};
     for (std::size_t i = 0; i < set.size(); ++i) {

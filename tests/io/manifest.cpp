@@ -28,7 +28,8 @@ namespace {
 /// A picture whose pixel (y, x) is `value` right of column x0, else 0.
 void write_picture(const std::filesystem::path& path, int height, int width, int x0, std::uint8_t value) {
     io::raster<std::uint8_t> picture(1, height, width);
-    for (int i = 0; i < height * width; ++i) picture.samples[static_cast<std::size_t>(i)] = i % width >= x0 ? value : std::uint8_t{0};
+    for (int i = 0; i < height * width; ++i)
+        picture.samples[static_cast<std::size_t>(i)] = i % width >= x0 ? value : std::uint8_t{0};
     io::write_png(path, picture);
 }
 
@@ -49,9 +50,8 @@ struct example {
     }
 };
 
-const manifest_columns columns{.masks = {{"lungs"}},
-                               .categories = {{"finding", "finding", {"normal", "tuberculosis"}}},
-                               .numbers = {{"score", "score"}}};
+const manifest_columns columns{
+    .masks = {{"lungs"}}, .categories = {{"finding", "finding", {"normal", "tuberculosis"}}}, .numbers = {{"score", "score"}}};
 
 std::string refusal(const std::filesystem::path& path, const std::string& split = "train", const manifest_columns& c = columns) {
     try {
@@ -95,7 +95,8 @@ TEST_CASE("a row becomes an image, a mask of 0 and 1, a class, a number and a gr
 TEST_CASE("files are found beside the manifest, below the folder that holds its folder, or by an absolute name") {
     const example e;
     const std::string absolute = (e.folder / "set" / "images" / "c.png").string();
-    const manifest m{e.write("images/a.png,,,,,train\nset/images/b.png,,,,,train\n" + absolute + ",,,,,train\n"), "train", columns};
+    const manifest m{e.write("images/a.png,,,,,train\nset/images/b.png,,,,,train\n" + absolute + ",,,,,train\n"), "train",
+                     columns};
     random_stream random{seed{1}};
     for (std::size_t i = 0; i < 3; ++i) CHECK(m.get(i, random).image(0, 0, 5) == 200.0f / 255);
 }
@@ -103,7 +104,11 @@ TEST_CASE("files are found beside the manifest, below the folder that holds its 
 TEST_CASE("what is wrong with a manifest is one line naming the file and the row") {
     const example e;
     const std::string good = "images/a.png,a_mask.png,x,normal,1,train\n";
-    const struct { std::string rows; const char* names; const char* says; } cases[] = {
+    const struct {
+        std::string rows;
+        const char* names;
+        const char* says;
+    } cases[] = {
         {good + "images/absent.png,,,,,train\n", "line 3", "images/absent.png"},
         {good + ",,,,,train\n", "line 3", "empty cell"},
         {good + "images/b.png,absent.png,,,,train\n", "line 3", "absent.png"},

@@ -122,7 +122,10 @@ TEST_CASE("a damaged or foreign file is refused with one line naming the file") 
     REQUIRE_NOTHROW(safetensors::parse(file_of(R"({"a":)" + f32 + "}    ", 8), "padded"));
 
     const auto one = [](const std::string& entry) { return R"({"a":)" + entry + "}"; };
-    const struct { const char* what; std::vector<std::byte> bytes; } damaged[] = {
+    const struct {
+        const char* what;
+        std::vector<std::byte> bytes;
+    } damaged[] = {
         {"empty", {}},
         {"shorter than a length", std::vector<std::byte>(5)},
         {"header longer than the file", file_of(one(f32), 8, 1 << 20)},
@@ -170,7 +173,8 @@ TEST_CASE("every truncation and every flipped header bit is refused or still con
     file.write(folder / "x");
     const std::vector<std::byte> whole = io::read_bytes(folder / "x");
     for (std::size_t size = 0; size < whole.size(); ++size) {
-        CHECK_THROWS_AS(safetensors::parse({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)}, "cut"), file_error);
+        CHECK_THROWS_AS(safetensors::parse({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)}, "cut"),
+                        file_error);
     }
     for (std::size_t bit = 0; bit < 8 * (whole.size() - 19); ++bit) {
         std::vector<std::byte> flipped = whole;

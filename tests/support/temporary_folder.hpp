@@ -13,8 +13,8 @@ class temporary_folder {
 public:
     temporary_folder() {
         for (int attempt = 0; !std::filesystem::create_directory(path_); ++attempt) {
-            path_ = std::filesystem::temp_directory_path()
-                  / ("umsrep-test-" + std::to_string(::getpid()) + "-" + std::to_string(attempt));
+            path_ = std::filesystem::temp_directory_path() /
+                    ("umsrep-test-" + std::to_string(::getpid()) + "-" + std::to_string(attempt));
         }
     }
     temporary_folder(const temporary_folder&) = delete;

@@ -26,7 +26,9 @@ concept dataset = requires(const D& d, std::size_t index, random_stream& random)
 
 /// Changes a sample in place, reproducibly from the stream: `void operator()(sample&, random_stream&) const`.
 template <class T>
-concept transform = requires(const T& t, sample& s, random_stream& random) { t(s, random); };
+concept transform = requires(const T& t, sample& s, random_stream& random) {
+    t(s, random);
+};
 
 /// Any dataset behind one type; copies share it.
 class any_dataset {
@@ -112,7 +114,8 @@ public:
     }
     std::size_t size() const { return ends_.empty() ? 0 : ends_.back(); }
     sample get(std::size_t index, random_stream& random) const {
-        if (index >= size()) throw option_error("concatenation", "an index below " + std::to_string(size()), std::to_string(index));
+        if (index >= size())
+            throw option_error("concatenation", "an index below " + std::to_string(size()), std::to_string(index));
         const auto part = static_cast<std::size_t>(std::ranges::upper_bound(ends_, index) - ends_.begin());
         return parts_[part].get(index - (ends_[part] - parts_[part].size()), random);
     }

@@ -39,7 +39,8 @@ inline std::size_t batches_per_epoch(std::span<const quota> sources, const order
 
 /// The batches of an epoch, a pure function of its arguments. The first source is gone through once per epoch; the others give
 /// their part to every batch and start over, in a new order, whenever they are exhausted, also across epochs.
-inline std::vector<std::vector<draw>> epoch_order(std::span<const quota> sources, std::uint64_t epoch, const order_options& options) {
+inline std::vector<std::vector<draw>> epoch_order(std::span<const quota> sources, std::uint64_t epoch,
+                                                  const order_options& options) {
     const auto order_of_round = [&](std::size_t source, std::uint64_t round) {
         std::vector<std::size_t> order(sources[source].size);
         std::iota(order.begin(), order.end(), std::size_t{0});

@@ -53,10 +53,12 @@ struct random_flip {
         move_pixels(s, [&](const tensor& from, resampling) {
             tensor to = from;
             const shape t = shape_of(to);
-            for (int row = 0; mirror_x && row < t.c * t.h; ++row) std::reverse(to.data() + row * t.w, to.data() + (row + 1) * t.w);
+            for (int row = 0; mirror_x && row < t.c * t.h; ++row)
+                std::reverse(to.data() + row * t.w, to.data() + (row + 1) * t.w);
             for (int c = 0; mirror_y && c < t.c; ++c) {
                 float* plane = to.data() + c * t.plane();
-                for (int y = 0; y < t.h / 2; ++y) std::swap_ranges(plane + y * t.w, plane + (y + 1) * t.w, plane + (t.h - 1 - y) * t.w);
+                for (int y = 0; y < t.h / 2; ++y)
+                    std::swap_ranges(plane + y * t.w, plane + (y + 1) * t.w, plane + (t.h - 1 - y) * t.w);
             }
             return to;
         });
@@ -65,9 +67,9 @@ struct random_flip {
 
 /// A small rotation, shift and scaling about the centre, in one resampling; what comes in from outside repeats the border.
 struct random_affine {
-    float rotation = 5;       ///< at most so many degrees either way
-    float shift = 0.05f;      ///< at most this part of height and width either way
-    float scale = 0.05f;      ///< by a factor from 1 / (1 + scale) to 1 + scale, both axes alike
+    float rotation = 5;  ///< at most so many degrees either way
+    float shift = 0.05f; ///< at most this part of height and width either way
+    float scale = 0.05f; ///< by a factor from 1 / (1 + scale) to 1 + scale, both axes alike
     float probability = 1;
 
     void operator()(sample& s, random_stream& random) const {

@@ -49,7 +49,8 @@ public:
     /// Throws option_error: no source, an empty one, a part of 0 samples, no full batch, negative threads, no prefetch.
     loader(std::vector<source> sources, shape image, std::vector<head_spec> heads, loader_options options = {})
         : state_{std::make_unique<state>(std::move(sources), image, std::move(heads), options)} {
-        for (int i = 0; i < options.threads; ++i) workers_.emplace_back([s = state_.get()](std::stop_token stop) { s->work(stop); });
+        for (int i = 0; i < options.threads; ++i)
+            workers_.emplace_back([s = state_.get()](std::stop_token stop) { s->work(stop); });
     }
 
     /// One dataset.
@@ -77,7 +78,8 @@ public:
     /// (one past its last is allowed: nothing is left of it).
     void start(std::uint64_t epoch, std::size_t first_batch = 0) {
         if (first_batch > batches_per_epoch()) {
-            throw option_error("loader: first batch", "at most " + std::to_string(batches_per_epoch()), std::to_string(first_batch));
+            throw option_error("loader: first batch", "at most " + std::to_string(batches_per_epoch()),
+                               std::to_string(first_batch));
         }
         state_->start(epoch, first_batch);
     }
@@ -90,7 +92,10 @@ private:
 
     struct state {
         state(std::vector<source> from, shape image_shape, std::vector<head_spec> specs, const loader_options& o)
-            : sources{std::move(from)}, image{image_shape}, heads{std::move(specs)}, order{o.random, o.shuffle, o.drop_last},
+            : sources{std::move(from)},
+              image{image_shape},
+              heads{std::move(specs)},
+              order{o.random, o.shuffle, o.drop_last},
               prefetch{o.prefetch} {
             if (sources.empty()) throw option_error("loader", "at least one source", "none");
             if (o.threads < 0) throw option_error("loader: threads", "0 or more", std::to_string(o.threads));

@@ -49,7 +49,8 @@ inline double poisson(random_stream& random, double mean) {
         const double count = std::floor((2 * a / distance + b) * u + mean + 0.43);
         if (distance >= 0.07 && v <= accepted_below) return count;
         if (count < 0 || (distance < 0.013 && v > distance)) continue;
-        if (std::log(v * inverse_alpha / (a / (distance * distance) + b)) <= count * std::log(mean) - mean - log_factorial(count)) {
+        if (std::log(v * inverse_alpha / (a / (distance * distance) + b)) <=
+            count * std::log(mean) - mean - log_factorial(count)) {
             return count;
         }
     }
@@ -57,10 +58,10 @@ inline double poisson(random_stream& random, double mean) {
 
 /// Makes a denoising pair: the image becomes the target of `head`, and y = x + sigma n its input, n standard normal per pixel.
 struct gaussian_noise {
-    range sigma = 0.1f;            ///< in units of the full grey scale
-    std::string head = "denoise";  ///< empty: noise as augmentation, no target is set
-    float probability = 1;         ///< otherwise the sample stays as it is, without a target for the head
-    bool clamped = false;          ///< cut y to [0, 1], as a stored image would be
+    range sigma = 0.1f;           ///< in units of the full grey scale
+    std::string head = "denoise"; ///< empty: noise as augmentation, no target is set
+    float probability = 1;        ///< otherwise the sample stays as it is, without a target for the head
+    bool clamped = false;         ///< cut y to [0, 1], as a stored image would be
 
     void operator()(sample& s, random_stream& random) const {
         if (random.uniform() >= probability) return;

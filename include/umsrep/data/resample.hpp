@@ -57,7 +57,8 @@ private:
         const int last = static_cast<int>(std::ceil(end)) - 1;
         windows_.push_back({first, weights_.size(), static_cast<std::size_t>(last - first + 1)});
         for (int x = first; x <= last; ++x) {
-            weights_.push_back(static_cast<float>((std::min(end, x + 1.0) - std::max(begin, static_cast<double>(x))) / (end - begin)));
+            weights_.push_back(
+                static_cast<float>((std::min(end, x + 1.0) - std::max(begin, static_cast<double>(x))) / (end - begin)));
         }
     }
 
@@ -119,8 +120,10 @@ inline tensor resized(const tensor& from, int height, int width, resampling how 
                     votes.clear();
                     const auto row = rows[y], column = columns[x];
                     for (std::size_t i = 0; i < row.weights.size(); ++i) {
-                        const float* in = from.data() + (std::ptrdiff_t{c} * s.h + row.first + static_cast<int>(i)) * s.w + column.first;
-                        for (std::size_t j = 0; j < column.weights.size(); ++j) votes.add(in[j], row.weights[i] * column.weights[j]);
+                        const float* in =
+                            from.data() + (std::ptrdiff_t{c} * s.h + row.first + static_cast<int>(i)) * s.w + column.first;
+                        for (std::size_t j = 0; j < column.weights.size(); ++j)
+                            votes.add(in[j], row.weights[i] * column.weights[j]);
                     }
                     *out++ = votes.winner();
                 }
@@ -137,7 +140,8 @@ inline tensor resized(const tensor& from, int height, int width, resampling how 
             for (int x = 0; x < width; ++x) {
                 const auto column = columns[x];
                 float sum = 0;
-                for (std::size_t j = 0; j < column.weights.size(); ++j) sum += column.weights[j] * in[column.first + static_cast<int>(j)];
+                for (std::size_t j = 0; j < column.weights.size(); ++j)
+                    sum += column.weights[j] * in[column.first + static_cast<int>(j)];
                 *narrow++ = sum;
             }
         }
@@ -179,7 +183,8 @@ inline tensor warped(const tensor& from, const affine_map& map, resampling how =
                 const float* lower = in + std::ptrdiff_t{bottom} * s.w;
                 float& out = to.data()[c * s.plane() + std::ptrdiff_t{y} * s.w + x];
                 if (how == resampling::average) {
-                    out = (1 - fy) * ((1 - fx) * upper[left] + fx * upper[right]) + fy * ((1 - fx) * lower[left] + fx * lower[right]);
+                    out = (1 - fy) * ((1 - fx) * upper[left] + fx * upper[right]) +
+                          fy * ((1 - fx) * lower[left] + fx * lower[right]);
                 } else {
                     votes.clear();
                     votes.add(upper[left], (1 - fy) * (1 - fx));

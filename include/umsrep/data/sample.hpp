@@ -19,7 +19,8 @@ using tensor = xt::xtensor<float, 3>;
 
 /// A tensor of this shape, its elements not set.
 inline tensor uninitialized(shape s) {
-    return tensor::from_shape(std::array{static_cast<std::size_t>(s.c), static_cast<std::size_t>(s.h), static_cast<std::size_t>(s.w)});
+    return tensor::from_shape(
+        std::array{static_cast<std::size_t>(s.c), static_cast<std::size_t>(s.h), static_cast<std::size_t>(s.w)});
 }
 
 inline shape shape_of(const tensor& t) {

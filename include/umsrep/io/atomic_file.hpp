@@ -44,7 +44,7 @@ public:
             descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
             if (descriptor_ < 0 && errno != EEXIST) fail(errno);
         }
-        struct stat earlier{};
+        struct stat earlier {};
         if (::stat(destination_.c_str(), &earlier) == 0) static_cast<void>(::fchmod(descriptor_, earlier.st_mode & 07777));
     }
 

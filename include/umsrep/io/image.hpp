@@ -32,8 +32,8 @@ namespace detail {
 inline float luma(float r, float g, float b) { return r == g && g == b ? r : 0.299f * r + 0.587f * g + 0.114f * b; }
 
 inline xt::xtensor<float, 3> new_image(int channels, int height, int width) {
-    return xt::xtensor<float, 3>::from_shape(std::array{static_cast<std::size_t>(channels), static_cast<std::size_t>(height),
-                                                        static_cast<std::size_t>(width)});
+    return xt::xtensor<float, 3>::from_shape(
+        std::array{static_cast<std::size_t>(channels), static_cast<std::size_t>(height), static_cast<std::size_t>(width)});
 }
 
 } // namespace detail
@@ -78,7 +78,8 @@ raster<T> to_raster(const xt::xtensor<float, 3>& image) {
 }
 
 /// PNG or JPEG, told apart by the first bytes. `file` is the name that errors carry. Throws file_error.
-inline xt::xtensor<float, 3> decode_image(std::span<const std::byte> bytes, const std::string& file, colour wanted = colour::grey) {
+inline xt::xtensor<float, 3> decode_image(std::span<const std::byte> bytes, const std::string& file,
+                                          colour wanted = colour::grey) {
     if (bytes.empty()) throw file_error(file, "a PNG or JPEG image", "an empty file");
     if (is_png(bytes)) return to_image(decode_png(bytes, file), wanted);
     if (is_jpeg(bytes)) return to_image(decode_jpeg(bytes, file), wanted);

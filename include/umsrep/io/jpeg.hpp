@@ -97,7 +97,8 @@ inline raster<std::uint16_t> decode_jpeg(std::span<const std::byte> bytes, const
 
     const J_COLOR_SPACE colours = reader.jpeg.jpeg_color_space;
     if (colours != JCS_GRAYSCALE && colours != JCS_RGB && colours != JCS_YCbCr) {
-        throw file_error(file, "a grey or RGB JPEG", colours == JCS_CMYK || colours == JCS_YCCK ? "CMYK" : "another colour space");
+        throw file_error(file, "a grey or RGB JPEG",
+                         colours == JCS_CMYK || colours == JCS_YCCK ? "CMYK" : "another colour space");
     }
     check_picture_size(file, reader.jpeg.image_width, reader.jpeg.image_height);
     raster<std::uint16_t> picture(colours == JCS_GRAYSCALE ? 1 : 3, static_cast<int>(reader.jpeg.image_height),

@@ -129,7 +129,8 @@ private:
             }
         }
         if (result.empty()) {
-            throw file_error(folder_.string(), "train, val or test with images in NORMAL and PNEUMONIA, or a manifest.csv", "neither");
+            throw file_error(folder_.string(), "train, val or test with images in NORMAL and PNEUMONIA, or a manifest.csv",
+                             "neither");
         }
         return result;
     }

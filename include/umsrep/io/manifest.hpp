@@ -24,11 +24,18 @@ namespace umsrep::io {
 struct manifest_columns {
     /// A column with the file of a mask, of the height and width of its image. Foreground is what is brighter than half of the
     /// mask's brightest pixel, so that files of 0/1 and of 0/255 mean the same.
-    struct mask { std::string head, column = "mask"; };
+    struct mask {
+        std::string head, column = "mask";
+    };
     /// A column with the name of a class; its place in `classes` is the class index.
-    struct category { std::string head, column; std::vector<std::string> classes; };
+    struct category {
+        std::string head, column;
+        std::vector<std::string> classes;
+    };
     /// A column with a number.
-    struct number { std::string head, column; };
+    struct number {
+        std::string head, column;
+    };
 
     std::string file = "file";
     std::string group = "dataset"; ///< sample::group; the column may be absent
@@ -105,7 +112,7 @@ private:
     struct row {
         std::string name, group, where;
         std::filesystem::path image;
-        std::vector<std::filesystem::path> masks;  ///< as columns_.masks; empty: not labelled
+        std::vector<std::filesystem::path> masks; ///< as columns_.masks; empty: not labelled
         std::vector<std::optional<float>> values; ///< as columns_.categories, then columns_.numbers
     };
 
@@ -139,7 +146,8 @@ private:
     static data::tensor read_mask(const row& r, const std::filesystem::path& path, const data::tensor& image) {
         data::tensor mask = read_image(path);
         if (mask.shape() != image.shape()) {
-            throw shape_mismatch(r.where + ": mask " + path.string(), "the size of its image, " + data::to_string(data::shape_of(image)),
+            throw shape_mismatch(r.where + ": mask " + path.string(),
+                                 "the size of its image, " + data::to_string(data::shape_of(image)),
                                  data::to_string(data::shape_of(mask)));
         }
         const float half = *std::max_element(mask.data(), mask.data() + mask.size()) / 2;

@@ -160,11 +160,12 @@ template <class T>
     requires(std::is_same_v<T, std::uint8_t> || std::is_same_v<T, std::uint16_t>)
 std::vector<std::byte> encode_png(const raster<T>& picture) {
     const auto& [channels, height, width, samples] = picture;
-    if ((channels != 1 && channels != 3) || height <= 0 || width <= 0
-        || samples.size() != static_cast<std::size_t>(channels) * static_cast<std::size_t>(height) * static_cast<std::size_t>(width)) {
+    if ((channels != 1 && channels != 3) || height <= 0 || width <= 0 ||
+        samples.size() !=
+            static_cast<std::size_t>(channels) * static_cast<std::size_t>(height) * static_cast<std::size_t>(width)) {
         throw option_error("PNG", "a filled raster of 1 or 3 channels",
-                           std::to_string(samples.size()) + " samples for " + std::to_string(channels) + " channels, "
-                               + std::to_string(height) + " rows, " + std::to_string(width) + " columns");
+                           std::to_string(samples.size()) + " samples for " + std::to_string(channels) + " channels, " +
+                               std::to_string(height) + " rows, " + std::to_string(width) + " columns");
     }
     detail::png_writer writer;
     writer.width = static_cast<png_uint_32>(width);

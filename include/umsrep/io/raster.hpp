@@ -19,7 +19,9 @@ struct raster {
 
     raster() = default;
     raster(int channel_count, int rows, int columns)
-        : channels{channel_count}, height{rows}, width{columns},
+        : channels{channel_count},
+          height{rows},
+          width{columns},
           samples(static_cast<std::size_t>(channel_count) * static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns)) {}
 };
 

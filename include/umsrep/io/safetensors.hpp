@@ -161,9 +161,11 @@ private:
     static constexpr std::size_t largest_header = 100'000'000; ///< as in the reference implementation
 
     static std::optional<std::size_t> width(std::string_view dtype) {
+        // clang-format off
         constexpr std::array<std::pair<std::string_view, std::size_t>, 15> known{{
             {"BOOL", 1}, {"U8", 1}, {"I8", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"U16", 2}, {"I16", 2}, {"F16", 2}, {"BF16", 2},
             {"U32", 4}, {"I32", 4}, {"F32", 4}, {"U64", 8}, {"I64", 8}, {"F64", 8}}};
+        // clang-format on
         const auto found = std::ranges::find(known, dtype, &std::pair<std::string_view, std::size_t>::first);
         return found == known.end() ? std::nullopt : std::optional{found->second};
     }
@@ -225,19 +227,21 @@ private:
             return std::in_range<T>(value);
         } else {
             const double v = static_cast<double>(value); // 2^digits is exact, T's maximum need not be
-            return std::trunc(v) == v && v >= static_cast<double>(std::numeric_limits<T>::min())
-                && v < std::ldexp(1.0, std::numeric_limits<T>::digits);
+            return std::trunc(v) == v && v >= static_cast<double>(std::numeric_limits<T>::min()) &&
+                   v < std::ldexp(1.0, std::numeric_limits<T>::digits);
         }
     }
 
     void parse_header() {
         std::uint64_t length = 0;
-        if (bytes_.size() < sizeof length) throw file_error(file_, "a safetensors file", std::to_string(bytes_.size()) + " bytes");
+        if (bytes_.size() < sizeof length)
+            throw file_error(file_, "a safetensors file", std::to_string(bytes_.size()) + " bytes");
         std::memcpy(&length, bytes_.data(), sizeof length);
         const std::size_t rest = bytes_.size() - sizeof length;
         if (length > rest || length > largest_header) {
-            throw file_error(file_, "a safetensors header within the file", "a header length of " + std::to_string(length)
-                                        + " in a file of " + std::to_string(bytes_.size()) + " bytes");
+            throw file_error(
+                file_, "a safetensors header within the file",
+                "a header length of " + std::to_string(length) + " in a file of " + std::to_string(bytes_.size()) + " bytes");
         }
         const char* text = reinterpret_cast<const char*>(bytes_.data()) + sizeof length;
         const nlohmann::json header = parse_json({text, static_cast<std::size_t>(length)});
@@ -315,7 +319,8 @@ private:
     void check_layout(std::size_t position) {
         std::ranges::sort(entries_, {}, [](const entry& e) { return std::pair{e.begin, e.begin + e.size}; });
         for (const entry& e : entries_) {
-            if (e.begin != position) throw file_error(entity(e.name), "data where the previous tensor ends", "an overlap or a gap");
+            if (e.begin != position)
+                throw file_error(entity(e.name), "data where the previous tensor ends", "an overlap or a gap");
             position += e.size;
         }
         if (position != bytes_.size()) {
