@@ -3,7 +3,9 @@
 add_library(umsrep_settings INTERFACE)
 target_link_libraries(umsrep_settings INTERFACE umsrep)
 target_compile_options(umsrep_settings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
-    $<$<BOOL:${UMSREP_NATIVE}>:-march=native>)
+    $<$<BOOL:${UMSREP_NATIVE}>:-march=native>
+    # g++ 12 takes its own AVX-512 intrinsics' deliberately undefined registers for mistakes, in Eigen's code too.
+    $<$<AND:$<BOOL:${UMSREP_NATIVE}>,$<CXX_COMPILER_ID:GNU>>:-Wno-uninitialized;-Wno-maybe-uninitialized>)
 if(UMSREP_SANITIZE)
     target_compile_options(umsrep_settings INTERFACE
         "-fsanitize=${UMSREP_SANITIZE}" -fno-sanitize-recover=all -fno-omit-frame-pointer)
