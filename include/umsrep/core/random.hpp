@@ -8,6 +8,8 @@
 #include <numbers>
 #include <string_view>
 
+#include <umsrep/core/hash_name.hpp>
+
 namespace umsrep {
 
 /// The seed of a run, spelled out at the call: `model<net, backend> m{seed{1}}`.
@@ -28,13 +30,6 @@ constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> count
         key[1] += 0xBB67AE85;
     }
     return counter;
-}
-
-/// FNV-1a: turns the name of a stream ("encoder.e1.0.weight", "augment") into a number.
-constexpr std::uint64_t hash_name(std::string_view name) {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return hash;
 }
 
 /// One named stream of random numbers. The stream is identified by (seed, name, index); its position is a 64-bit counter, which
@@ -67,6 +62,11 @@ public:
     /// The number at a position, without moving: the same whichever thread asks.
     constexpr result_type at(std::uint64_t position) const { return block(position / 4)[position % 4]; }
 
+    /// The numbers at positions 4 number, ..., 4 number + 3, which the generator makes together.
+    constexpr std::array<std::uint32_t, 4> block(std::uint64_t number) const {
+        return philox({static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number >> 32), tag_[0], tag_[1]}, key_);
+    }
+
     /// How many 32-bit numbers were drawn; assign it back with `seek` to resume.
     constexpr std::uint64_t position() const { return position_; }
     constexpr void seek(std::uint64_t position) { position_ = position; }
@@ -86,10 +86,6 @@ public:
     }
 
 private:
-    constexpr std::array<std::uint32_t, 4> block(std::uint64_t number) const {
-        return philox({static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number >> 32), tag_[0], tag_[1]}, key_);
-    }
-
     std::array<std::uint32_t, 2> key_{}, tag_{};
     std::uint64_t position_ = 0;
     std::uint64_t held_block_ = ~std::uint64_t{0}; // a block holds four numbers: kept, so that drawing in order costs a quarter

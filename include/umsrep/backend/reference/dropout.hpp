@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,10 +20,12 @@ void drop(const operands<T>& o, std::ptrdiff_t size, const T* from, bool add, T*
     const T keep = p < 1 ? static_cast<T>(1 / (1 - p)) : T{0};
     const auto threshold = static_cast<std::uint64_t>(p * 0x1p32); // of 2^32 equally likely numbers, this many drop
     for_chunks(o.pool, size, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-        for (std::ptrdiff_t i = begin; i < end; ++i) {
-            const bool kept = threshold == 0 || o.random->at(static_cast<std::uint64_t>(i)) >= threshold;
-            const T value = kept ? keep * from[i] : T{0};
-            to[i] = add ? to[i] + value : value;
+        for (std::ptrdiff_t first = begin; first < end; first += 4) { // chunks begin at multiples of 4, as blocks do
+            const auto numbers = threshold == 0 ? std::array<std::uint32_t, 4>{} : o.random->block(static_cast<std::uint64_t>(first) / 4);
+            for (std::ptrdiff_t i = first; i < std::min(first + 4, end); ++i) {
+                const T value = numbers[static_cast<std::size_t>(i - first)] >= threshold ? keep * from[i] : T{0};
+                to[i] = add ? to[i] + value : value;
+            }
         }
     });
 }

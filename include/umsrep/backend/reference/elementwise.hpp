@@ -89,16 +89,24 @@ wide<T> sum(std::ptrdiff_t size, const T* x) {
     return sum_elements(size, [](auto v) { return v; }, x);
 }
 
-/// The inner product of `x` and `y`.
+/// The inner product of two short vectors.
 template <class T>
 wide<T> dot(std::ptrdiff_t size, const T* x, const T* y) {
-    return sum_elements(size, [](auto a, auto b) { return a * b; }, x, y);
+    pack<T> partial = pack<T>::Zero();
+    std::ptrdiff_t i = 0;
+    for (; i + pack_size <= size; i += pack_size) partial += Eigen::Map<const pack<T>>(x + i) * Eigen::Map<const pack<T>>(y + i);
+    for (std::ptrdiff_t j = 0; i < size; ++i, ++j) partial.data()[j] += x[i] * y[i];
+    wide<T> total = 0;
+    for (std::ptrdiff_t j = 0; j < pack_size; ++j) total += static_cast<wide<T>>(partial.data()[j]);
+    return total;
 }
 
 /// y += a x
 template <class T>
 void axpy(std::ptrdiff_t size, T a, const T* x, T* y) {
-    map_elements(size, true, y, [a](auto v) { return a * v; }, x);
+    std::ptrdiff_t i = 0;
+    for (; i + pack_size <= size; i += pack_size) Eigen::Map<pack<T>>{y + i} += a * Eigen::Map<const pack<T>>(x + i);
+    for (; i < size; ++i) y[i] += a * x[i];
 }
 
 } // namespace umsrep::reference_ops

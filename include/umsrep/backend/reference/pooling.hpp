@@ -2,9 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
-#include <limits>
 
 #include <umsrep/backend/operands.hpp>
 #include <umsrep/backend/reference/elementwise.hpp>
@@ -31,13 +29,14 @@ struct pooled {
 /// Where the largest pixel under a window is: the first one in row-major order; a NaN counts as the largest.
 template <class T>
 std::ptrdiff_t largest(const T* image, int width, pooled ys, pooled xs, extent dilation) {
-    std::ptrdiff_t best = std::ptrdiff_t{ys.first} * width + xs.first;
+    std::ptrdiff_t where = std::ptrdiff_t{ys.first} * width + xs.first;
     for (int y = ys.first; y < ys.last; y += dilation.h)
         for (int x = xs.first; x < xs.last; x += dilation.w) {
             const std::ptrdiff_t at = std::ptrdiff_t{y} * width + x;
-            if (image[at] > image[best] || std::isnan(image[at])) best = at;
+            const bool larger = (image[at] > image[where]) | (image[at] != image[at]);
+            where += (at - where) * larger; // no branch: images make them mispredict
         }
-    return best;
+    return where;
 }
 
 /// `body(position, ys, xs)` for every position of one plane.
