@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <utility>
+
+#include <umsrep/io/weights.hpp>
+
+#include "state.hpp"
+
+namespace xray {
+
+namespace {
+
+constexpr std::string_view format = "1"; ///< of the notes in a model file
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
+    return text;
+}
+
+std::vector<std::string> parts(std::string_view text) {
+    std::vector<std::string> names;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(','), text.size());
+        names.emplace_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return names;
+}
+
+umsrep::io::notes notes_of(const description& d) {
+    return {{"xray.format", std::string{format}},     {"xray.size", std::to_string(d.size)},
+            {"xray.classes", joined(class_names)},    {"xray.strategy", d.strategy},
+            {"xray.encoder", d.encoder},              {"xray.seed", std::to_string(d.seed)},
+            {"xray.heads", joined(d.heads)}};
+}
+
+class notes_reader {
+public:
+    notes_reader(const umsrep::io::notes& notes, std::string file) : notes_{notes}, file_{std::move(file)} {}
+
+    const std::string& text(const std::string& key) const {
+        const auto found = notes_.find(key);
+        if (found == notes_.end()) throw umsrep::file_error(file_, "a model of xray train", "a safetensors file without '" + key + "'");
+        return found->second;
+    }
+    template <class T>
+    T number(const std::string& key) const {
+        const std::string& value = text(key);
+        T result{};
+        const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), result);
+        if (failure != std::errc{} || end != value.data() + value.size()) throw umsrep::file_error(file_ + ": " + key, "a number", "'" + value + "'");
+        return result;
+    }
+    void require(const std::string& key, std::string_view wanted) const {
+        if (text(key) != wanted) throw umsrep::file_error(file_ + ": " + key, "'" + std::string{wanted} + "'", "'" + text(key) + "'");
+    }
+
+private:
+    const umsrep::io::notes& notes_;
+    std::string file_;
+};
+
+description description_of(const umsrep::io::notes& notes, const std::string& file) {
+    const notes_reader read{notes, file};
+    read.require("xray.format", format);
+    read.require("xray.classes", joined(class_names));
+    description d{read.number<int>("xray.size"), read.text("xray.strategy"), read.text("xray.encoder"), read.number<std::uint64_t>("xray.seed"),
+                  parts(read.text("xray.heads"))};
+    if (d.size < size_multiple || d.size > 4096 || d.size % size_multiple != 0)
+        throw umsrep::file_error(file + ": xray.size", "a multiple of " + std::to_string(size_multiple), std::to_string(d.size));
+    return d;
+}
+
+bool one_model_per_task(const description& d) {
+    return d.strategy == "separate" || (d.strategy == "independent" && d.encoder != "frozen");
+}
+
+/// In a file with one model per task, its name and a slash stand before the names of its tensors.
+std::string prefix_of(std::size_t head) { return std::string{head_names[head]} + "/"; }
+
+/// Loads the model of one task: the encoder and that head.
+template <umsrep::fixed_string Head>
+void load_task(umsrep::task_models<network>& models, std::size_t head, const std::filesystem::path& file) {
+    auto& m = models.of(static_cast<int>(head));
+    umsrep::io::load<"encoder">(m, file, prefix_of(head));
+    umsrep::io::load<Head>(m, file, prefix_of(head));
+}
+
+} // namespace
+
+bool description::trains(std::string_view head) const { return std::ranges::find(heads, head) != heads.end(); }
+
+session::session(int size, std::uint64_t seed, int threads) : state_{std::make_unique<state>(size, seed, threads)} {}
+session::session(std::unique_ptr<state> s) : state_{std::move(s)} {}
+session::~session() = default;
+session::session(session&&) noexcept = default;
+
+session session::open(const std::filesystem::path& file, int threads, description& what) {
+    what = description_of(umsrep::io::safetensors::read(file).metadata(), file.string());
+    session opened{what.size, what.seed, threads};
+    auto& models = opened.state_->models;
+    if (one_model_per_task(what)) {
+        models.part_ways();
+        load_task<"denoise">(models, 0, file);
+        load_task<"lungs">(models, 1, file);
+        load_task<"finding">(models, 2, file);
+    } else {
+        umsrep::io::load(models.of(0), file);
+    }
+    return opened;
+}
+
+umsrep::shape session::image() const { return state_->models.of(0).image(); }
+
+std::vector<umsrep::data::head_spec> session::targets() const { return umsrep::head_specs(state_->models.of(0)); }
+
+cost session::costs() const {
+    const umsrep::graph& g = state_->models.of(0).network();
+    const auto plan = umsrep::make_plan(g, umsrep::infer::value(g.stage_count()), umsrep::dense_float::activation_size);
+    cost c{g.parameters, umsrep::macs(g, plan)};
+    if (state_->models.size() == 1) return c;
+    std::int64_t encoder_parameters = 0, encoder_macs = 0;
+    for (const umsrep::node& n : g.nodes)
+        if (n.owner < g.stage_count()) {
+            encoder_parameters += n.weight.size + n.bias.size;
+            encoder_macs += umsrep::macs(n);
+        }
+    const auto more = static_cast<std::int64_t>(state_->models.size() - 1); // each task's model has the encoder and its own head
+    return {c.parameters + more * encoder_parameters, c.macs + more * encoder_macs};
+}
+
+predictions session::predict(const xt::xtensor<float, 4>& images) {
+    auto p = state_->models.predict(images);
+    return {std::move(p.outputs[0]), std::move(p.outputs[1]), std::move(p.outputs[2])};
+}
+
+void session::load_encoder(const std::filesystem::path& weights) { umsrep::io::load<"encoder">(state_->models.of(0), weights); }
+
+void session::save(const std::filesystem::path& file, const description& what) const {
+    umsrep::io::safetensors weights;
+    weights.metadata() = notes_of(what);
+    auto& models = state_->models.all();
+    for (std::size_t h = 0; h < models.size(); ++h)
+        for (const auto& t : std::as_const(models[h]).tensors()) {
+            const bool own = t.name.starts_with("encoder.") || t.name.starts_with(std::string{head_names[h]} + ".");
+            if (models.size() == 1) weights.add(t.name, t.shape, t.values);
+            else if (own) weights.add(prefix_of(h) + t.name, t.shape, t.values);
+        }
+    weights.write(file);
+}
+
+} // namespace xray
