@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <umsrep/core/hash_name.hpp>
 #include <umsrep/graph/graph.hpp>
 
 namespace umsrep {
@@ -93,10 +96,26 @@ public:
         g_.error = m;
     }
 
+    /// Records two layers whose parameters would have one name.
+    constexpr void check_parameter_names() {
+        std::vector<std::pair<std::uint64_t, int>> names;
+        for (const node& n : g_.nodes)
+            if (n.weight || n.bias || n.running_mean) names.push_back({path_hashes_[static_cast<std::size_t>(n.label)], n.label});
+        std::sort(names.begin(), names.end());
+        for (std::size_t i = 1; i < names.size(); ++i)
+            if (names[i].first == names[i - 1].first) {
+                current_ = names[i].second;
+                const label& l = g_.labels[static_cast<std::size_t>(current_)];
+                fail(misfit_kind::duplicate_name, {}, l.text.empty() ? (text<12>{} << l.index).view() : l.text, {}, {});
+            }
+    }
+
     constexpr graph& value() { return g_; }
 
 private:
     constexpr int open(std::string_view text, int index = 0) {
+        const std::uint64_t above = current_ < 0 ? hash_name({}) : path_hashes_[static_cast<std::size_t>(current_)];
+        path_hashes_.push_back(hash_name(text.empty() ? (umsrep::text<12>{} << index).view() : text, hash_name(".", above)));
         g_.labels.push_back({current_, text, index});
         return current_ = static_cast<int>(g_.labels.size()) - 1;
     }
@@ -119,6 +138,7 @@ private:
     }
 
     graph g_{};
+    std::vector<std::uint64_t> path_hashes_{}; ///< of every label's dotted path
     std::vector<std::pair<std::string_view, int>> memory_{};
     int current_ = -1;
     int owner_ = 0;

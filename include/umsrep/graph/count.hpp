@@ -2,7 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include <umsrep/graph/plan.hpp>
 
@@ -18,8 +21,9 @@ constexpr std::int64_t macs(const node& n) {
     }
 }
 
-/// MACs of one sample in a plan. The gradient of the weights and the gradient of the input cost one forward each, where they are computed.
-constexpr std::int64_t macs(const graph& g, const execution_plan& p) {
+/// MACs of one sample in a plan, a value or a constant. The gradient of the weights and the gradient of the input cost one forward each, where they are computed.
+template <class Graph, class Plan>
+constexpr std::int64_t macs(const Graph& g, const Plan& p) {
     std::int64_t total = 0;
     for (int i = 0; i < g.size(); ++i) {
         const node_plan& n = p.nodes[static_cast<std::size_t>(i)];
@@ -30,7 +34,8 @@ constexpr std::int64_t macs(const graph& g, const execution_plan& p) {
 }
 
 /// Parameters that the plan's backward pass computes gradients for.
-constexpr std::int64_t trained_parameters(const graph& g, const execution_plan& p) {
+template <class Graph, class Plan>
+constexpr std::int64_t trained_parameters(const Graph& g, const Plan& p) {
     std::int64_t total = 0;
     for (int i = 0; i < g.size(); ++i)
         if (p.nodes[static_cast<std::size_t>(i)].trains) total += g[i].weight.size + g[i].bias.size;
@@ -42,12 +47,19 @@ struct arena_use {
     std::int64_t activations = 0, gradients = 0, live = 0, arena = 0;
 };
 
-constexpr arena_use use_of(const execution_plan& p) {
+template <class Plan>
+constexpr arena_use use_of(const Plan& p) {
+    std::vector<std::array<std::int64_t, 2>> change(p.steps.size() + 1, std::array<std::int64_t, 2>{}); // activations, gradients
+    for (const buffer& b : p.buffers) {
+        if (b.dies < b.born) continue;
+        change[static_cast<std::size_t>(b.born)][b.gradient ? 1 : 0] += b.size;
+        change[static_cast<std::size_t>(b.dies) + 1][b.gradient ? 1 : 0] -= b.size;
+    }
     arena_use most{};
-    for (int now = 0; now < static_cast<int>(p.steps.size()); ++now) {
-        std::int64_t activations = 0, gradients = 0;
-        for (const buffer& b : p.buffers)
-            if (b.born <= now && now <= b.dies) (b.gradient ? gradients : activations) += b.size;
+    std::int64_t activations = 0, gradients = 0;
+    for (const auto& [activation_change, gradient_change] : change) {
+        activations += activation_change;
+        gradients += gradient_change;
         most.activations = std::max(most.activations, activations);
         most.gradients = std::max(most.gradients, gradients);
         most.live = std::max(most.live, activations + gradients);

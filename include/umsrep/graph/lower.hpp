@@ -355,6 +355,10 @@ struct child<named<Name, Layer>> {
         return b.in(Name, [&] { return lower_type<Layer>(b, x); });
     }
 };
+template <class Layer>
+struct child<unnamed<Layer>> {
+    static constexpr int lower(graph_builder& b, int x, int) { return lower_type<Layer>(b, x); }
+};
 template <int First, class... Layers>
 struct child<numbered<First, Layers...>> {
     static constexpr int lower(graph_builder& b, int x, int) {
@@ -375,6 +379,10 @@ constexpr int lower_layer(graph_builder& b, int x, seq<Layers...>) {
 template <fixed_string Name, class Layer>
 constexpr int lower_layer(graph_builder& b, int x, named<Name, Layer>) {
     return detail::child<named<Name, Layer>>::lower(b, x, 0);
+}
+template <class Layer>
+constexpr int lower_layer(graph_builder& b, int x, unnamed<Layer>) {
+    return lower_type<Layer>(b, x);
 }
 template <int First, class... Layers>
 constexpr int lower_layer(graph_builder& b, int x, numbered<First, Layers...>) {

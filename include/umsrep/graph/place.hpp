@@ -28,19 +28,28 @@ constexpr std::ptrdiff_t place(std::vector<buffer>& buffers) {
         return buffers[a].size != buffers[b].size ? buffers[a].size > buffers[b].size : a < b;
     });
 
+    // The placed ones are a list in order of their offsets. Plain pointers: of a large network's plan, compilers evaluate this most.
+    constexpr int none = -1;
+    std::vector<int> links(buffers.size(), none);
+    int* const next = links.data();
+    buffer* const all = buffers.data();
+    int lowest = none;
     std::ptrdiff_t arena = 0;
-    std::vector<std::size_t> placed; // by offset
     for (const std::size_t i : order) {
-        buffer& b = buffers[i];
+        buffer& b = all[i];
         b.offset = 0;
-        for (const std::size_t j : placed) {
-            const buffer& other = buffers[j];
-            if (other.dies < b.born || b.dies < other.born) continue;
-            if (other.offset >= b.offset + b.size) break; // the gap before it is wide enough
-            b.offset = std::max(b.offset, other.offset + other.size);
+        int before = none; // the last one that begins no higher than b
+        for (int j = lowest; j != none; j = next[j]) {
+            const buffer& other = all[j];
+            if (other.offset >= b.offset + b.size) break; // the gap below it is wide enough
+            if (other.born <= b.dies && b.born <= other.dies && other.offset + other.size > b.offset)
+                b.offset = other.offset + other.size;
+            if (other.offset <= b.offset) before = j;
         }
         arena = std::max(arena, b.offset + b.size);
-        placed.insert(std::find_if(placed.begin(), placed.end(), [&](std::size_t j) { return buffers[j].offset > b.offset; }), i);
+        int& link = before == none ? lowest : next[before];
+        next[i] = link;
+        link = static_cast<int>(i);
     }
     return arena;
 }

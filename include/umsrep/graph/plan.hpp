@@ -35,10 +35,10 @@ struct execution_plan {
     }
 };
 
-/// The passes in order: prune, fuse, order, lifetimes, place. `elements(shape)` is what one sample of that shape takes in the
-/// backend's layout.
+/// A plan whose buffers have no places yet: prune, fuse, order, lifetimes. `elements(shape)` is what one sample of that shape takes in
+/// the backend's layout.
 template <class Elements>
-constexpr execution_plan make_plan(const graph& g, const mode& m, Elements elements) {
+constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, Elements elements) {
     const std::vector<node_use> use = prune(g, m);
     const sharing share = fuse(g, m, use);
     execution_plan p{};
@@ -112,6 +112,13 @@ constexpr execution_plan make_plan(const graph& g, const mode& m, Elements eleme
             }
         }
     }
+    return p;
+}
+
+/// The passes in order: prune, fuse, order, lifetimes, place.
+template <class Elements>
+constexpr execution_plan make_plan(const graph& g, const mode& m, Elements elements) {
+    execution_plan p = make_unplaced_plan(g, m, elements);
     p.arena = place(p.buffers);
     return p;
 }

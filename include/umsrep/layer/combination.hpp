@@ -18,6 +18,10 @@ struct named {};
 template <int First, class... Layers>
 struct numbered {};
 
+/// A layer whose own name does not appear: its children are called as if they stood in the sequence around it.
+template <class Layer>
+struct unnamed {};
+
 struct identity {};
 
 /// The sum of several branches that read the same input; all must give the same shape.

@@ -53,7 +53,7 @@ struct good {
 };
 
 template <class Net>
-inline constexpr misfit misfit_of = lower<Net>().error;
+inline constexpr misfit misfit_of = summary_of<Net>.error;
 
 template <class Net>
 consteval auto verdict() {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <span>
+#include <vector>
 
 #include <umsrep/core/units.hpp>
 #include <umsrep/graph/count.hpp>
@@ -33,19 +35,14 @@ consteval bool mode_fits() {
     else return true;
 }
 
-/// The plan of a mode as a value; transient in constant expressions.
-template <class Net, class Mode, class Layout>
-constexpr execution_plan plan_value() {
-    static_assert(fits<Net>);
-    static_assert(mode_fits<Net, Mode>());
-    return make_plan(lower<Net>(), Mode::value(network_traits<Net>::stage_count), Layout::activation_size);
-}
+/// The nodes of a network as a constant.
+template <std::size_t Nodes>
+struct fixed_graph {
+    std::array<node, Nodes> nodes{};
 
-template <class Net, class Mode, class Layout>
-consteval auto plan_sizes() {
-    const execution_plan p = plan_value<Net, Mode, Layout>();
-    return std::array{p.steps.size(), p.buffers.size(), p.nodes.size()};
-}
+    constexpr int size() const { return static_cast<int>(Nodes); }
+    constexpr const node& operator[](int i) const { return nodes[static_cast<std::size_t>(i)]; }
+};
 
 /// A plan whose arrays have exactly the size needed: what a constexpr variable can hold.
 template <std::size_t Steps, std::size_t Buffers, std::size_t Nodes>
@@ -61,16 +58,53 @@ struct fixed_plan {
     }
 };
 
+/// The same before it is placed, in arrays that are large enough for any plan, and how much of them it fills.
+template <std::size_t Nodes, std::size_t Heads>
+struct roomy_plan : fixed_plan<2 * Nodes + Heads, 2 * Nodes, Nodes> {
+    std::size_t step_count = 0, buffer_count = 0;
+};
+
+// Constants one after another rather than one, for compilers limit the work of each.
+
+template <class Net>
+consteval auto freeze_graph() {
+    static_assert(fits<Net>);
+    const graph g = lower<Net>();
+    fixed_graph<summary_of<Net>.nodes> result{};
+    std::copy(g.nodes.begin(), g.nodes.end(), result.nodes.begin());
+    return result;
+}
+template <class Net>
+inline constexpr auto graph_of = freeze_graph<Net>();
+
 template <class Net, class Mode, class Layout>
-consteval auto freeze_plan() {
-    constexpr auto sizes = plan_sizes<Net, Mode, Layout>();
-    const execution_plan p = plan_value<Net, Mode, Layout>();
-    fixed_plan<sizes[0], sizes[1], sizes[2]> result{};
+consteval auto make_roomy_plan() {
+    static_assert(fits<Net>);
+    static_assert(mode_fits<Net, Mode>());
+    const execution_plan p =
+        make_unplaced_plan(lower<Net>(), Mode::value(network_traits<Net>::stage_count), Layout::activation_size);
+    roomy_plan<summary_of<Net>.nodes, summary_of<Net>.heads> result{};
     result.what = p.what;
+    result.step_count = p.steps.size();
+    result.buffer_count = p.buffers.size();
     std::copy(p.steps.begin(), p.steps.end(), result.steps.begin());
     std::copy(p.buffers.begin(), p.buffers.end(), result.buffers.begin());
     std::copy(p.nodes.begin(), p.nodes.end(), result.nodes.begin());
-    result.arena = p.arena;
+    return result;
+}
+template <class Net, class Mode, class Layout>
+inline constexpr auto roomy_plan_of = make_roomy_plan<Net, Mode, Layout>();
+
+template <class Net, class Mode, class Layout>
+consteval auto freeze_plan() {
+    constexpr auto& roomy = roomy_plan_of<Net, Mode, Layout>;
+    fixed_plan<roomy.step_count, roomy.buffer_count, roomy.nodes.size()> result{};
+    std::vector<buffer> buffers(roomy.buffers.begin(), roomy.buffers.begin() + roomy.buffer_count);
+    result.what = roomy.what;
+    result.nodes = roomy.nodes;
+    result.arena = place(buffers);
+    std::copy_n(roomy.steps.begin(), roomy.step_count, result.steps.begin());
+    std::copy(buffers.begin(), buffers.end(), result.buffers.begin());
     return result;
 }
 
@@ -82,16 +116,16 @@ inline constexpr auto plan = detail::freeze_plan<Net, Mode, Layout>();
 
 /// Elements of all weights and biases.
 template <class Net>
-inline constexpr std::int64_t parameters = (static_cast<void>(fits<Net>), lower<Net>().parameters);
+inline constexpr std::int64_t parameters = fits<Net> ? detail::summary_of<Net>.parameters : 0;
 
 /// Elements of the weights and biases that a strategy trains.
 template <class Net, class Mode>
 inline constexpr std::int64_t trainable_parameters =
-    trained_parameters(lower<Net>(), detail::plan_value<Net, Mode, dense_float>());
+    trained_parameters(detail::graph_of<Net>, plan<Net, Mode>);
 
 /// Multiply-accumulates of one sample: a whole prediction, `macs_per_sample<Net, infer>`, or a training step, `<Net, train<...>>`.
 template <class Net, class Mode>
-inline constexpr std::int64_t macs_per_sample = macs(lower<Net>(), detail::plan_value<Net, Mode, dense_float>());
+inline constexpr std::int64_t macs_per_sample = macs(detail::graph_of<Net>, plan<Net, Mode>);
 
 template <class Net>
 inline constexpr std::int64_t forward_macs = macs_per_sample<Net, infer>;
@@ -111,12 +145,13 @@ struct memory {
 
 template <class Net, class Mode, class Layout = dense_float>
 constexpr memory memory_of(batch n, int moments_per_parameter = 2) {
-    const graph g = lower<Net>();
-    const execution_plan p = detail::plan_value<Net, Mode, Layout>();
-    const arena_use use = use_of(p);
-    const std::int64_t trained = trained_parameters(g, p), scalar = Layout::scalar_bytes, samples = n.value * scalar;
-    return {(g.parameters + g.statistics) * scalar, trained * scalar,          trained * moments_per_parameter * scalar,
-            use.activations * samples,              use.gradients * samples, use.arena * samples};
+    constexpr auto& p = plan<Net, Mode, Layout>;
+    constexpr arena_use use = use_of(p);
+    constexpr std::int64_t trained = trained_parameters(detail::graph_of<Net>, p);
+    constexpr std::int64_t all = parameters<Net> + detail::summary_of<Net>.statistics;
+    const std::int64_t scalar = Layout::scalar_bytes, samples = n.value * scalar;
+    return {all * scalar, trained * scalar, trained * moments_per_parameter * scalar,
+            use.activations * samples, use.gradients * samples, use.arena * samples};
 }
 
 /// Bytes of a training step: parameters, gradients, two optimiser moments, activations.

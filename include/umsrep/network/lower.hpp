@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <tuple>
 #include <type_traits>
 
@@ -153,6 +155,7 @@ constexpr graph lower_network(network<Encoder, Heads...>, shape size) {
         if constexpr (is_head<Heads>) lower_head(b, x, Heads{});
         else fail_type<Heads>(b, {}, "head");
     }(), ...);
+    b.check_parameter_names();
     return b.value();
 }
 
@@ -204,5 +207,23 @@ template <class Net>
 constexpr graph lower(shape image = network_traits<Net>::checked_image) {
     return detail::lower_network(Net{}, image);
 }
+
+namespace detail {
+
+/// What is left of a lowered network when its arrays are gone: a constant of the network's type.
+struct summary {
+    misfit error{};
+    std::size_t nodes = 0, heads = 0;
+    std::int64_t parameters = 0, statistics = 0;
+};
+template <class Net>
+constexpr summary summarize() {
+    const graph g = lower<Net>();
+    return {g.error, g.nodes.size(), g.heads.size(), g.parameters, g.statistics};
+}
+template <class Net>
+inline constexpr summary summary_of = summarize<Net>();
+
+} // namespace detail
 
 } // namespace umsrep
