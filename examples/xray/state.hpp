@@ -6,6 +6,9 @@
 #include "network.hpp"
 #include "session.hpp"
 
+// Compiled once, in kernels.cpp.
+extern template struct umsrep::reference<float>;
+
 namespace xray {
 
 /// Images computed together.

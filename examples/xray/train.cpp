@@ -111,6 +111,8 @@ void run(const train_options& given) {
     train_options o = resume ? run_folder{given.resume}.reopen() : given;
     o.threads = given.threads;
     const run_folder folder{o.out};
+    if (o.strategy == "separate" && o.encoder != "all")
+        throw umsrep::option_error("strategy separate", "encoder all, since every task starts from scratch", "'" + o.encoder + "'");
     if (!resume) folder.check_free(o.force);
 
     // Everything is read and checked before the first file is written.

@@ -7,7 +7,7 @@ namespace xray {
 
 namespace {
 
-/// Calls `f` with the strategy's type. The trainer is the same class for all of them, so that many cost little more than one.
+/// Calls `f` with the type of the strategy. The trainer is the same class for all of them, so that many cost little more than one.
 template <class Trains, class F>
 auto with_scheme(const std::string& scheme, F f) {
     if (scheme == "joint") return f(umsrep::joint<Trains>{});
@@ -19,8 +19,6 @@ auto with_scheme(const std::string& scheme, F f) {
 
 template <class F>
 auto with_strategy(const description& d, F f) {
-    if (d.strategy == "separate" && d.encoder != "all")
-        throw umsrep::option_error("strategy separate", "encoder all, since every task starts from scratch", "'" + d.encoder + "'");
     if (d.encoder == "all") return with_scheme<umsrep::all>(d.strategy, f);
     if (d.encoder == "frozen") return with_scheme<umsrep::frozen>(d.strategy, f);
     if (d.encoder == "last1") return with_scheme<umsrep::last<1>>(d.strategy, f);

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#ifdef UMSREP_XRAY
+
+#include <doctest/doctest.h>
+
+#include <tests/examples/xray.hpp>
+#include <tests/support/disk_full.hpp>
+
+using namespace umsrep::test;
+using namespace umsrep::test::xray;
+
+// Each wrong input gives exit code 2 and one line that names the thing; nothing is written, and earlier files stay as they were.
+
+namespace {
+
+std::string trained() { return (finished_run() / "model.safetensors").string(); }
+
+/// Trains on the lungs of a manifest into FOLDER/run, which must not come to be.
+std::string refused_lungs(const temporary_folder& folder) {
+    const std::string line = refusal({"train", "--lungs", (folder / "manifest.csv").string(), "--size", "32", "--out", (folder / "run").string()});
+    CHECK(!fs::exists(folder / "run"));
+    return line;
+}
+
+} // namespace
+
+TEST_CASE("xray without or with wrong arguments says what it expects") {
+    CHECK(refusal({}) == "xray: A subcommand is required (xray --help)");
+    CHECK(refusal({"train"}) == "xray: --out or --resume is required (xray --help)");
+    CHECK(refusal({"train", "--out", "x", "--size", "33"}) == "xray: --size: expected a multiple of 16 from 32 to 1024, got 33 (xray --help)");
+    CHECK(refusal({"train", "--out", "x", "--strategy", "jointly"}).find("jointly") != std::string::npos);
+    CHECK(refusal({"train", "--resume", "x", "--epochs", "3"}) == "xray: --resume excludes --epochs (xray --help)");
+    CHECK(refusal({"train", "--out", "x", "--strategy", "separate", "--encoder", "last1"}) ==
+          "xray: strategy separate: expected encoder all, since every task starts from scratch, got 'last1'");
+    CHECK(!fs::exists("x"));
+    const outcome help = run({"--help"});
+    CHECK(help.code == 0);
+    CHECK(help.out.find("xray train --out run") != std::string::npos);
+}
+
+TEST_CASE("files that are not there are named") {
+    const temporary_folder folder;
+    const std::string none = (folder / "none").string(), out = (folder / "out").string();
+    CHECK(refusal({"train", "--findings", none, "--out", out}) == "xray: " + none + ": no such folder");
+    CHECK(refusal({"train", "--lungs", none, "--out", out}) == "xray: " + none + ": no such file");
+    CHECK(refusal({"train", "--init", none, "--simulated", "6", "--size", "32", "--out", out}) == "xray: " + none + ": no such file");
+    CHECK(refusal({"train", "--resume", none}) == "xray: " + none + ": holds no run that could be resumed (no options.json)");
+    CHECK(refusal({"evaluate", "--model", none}) == "xray: " + none + ": no such file");
+    CHECK(refusal({"predict", "--model", trained(), none, "--out", out}) == "xray: " + none + ": no such file");
+    CHECK(folder.files() == 0);
+}
+
+TEST_CASE("a file that is no image is named, and no other input is answered either") {
+    const temporary_folder folder;
+    write_picture(folder / "good.png", 32, 32);
+    std::ofstream{folder / "text.png"} << "no image at all";
+    const std::string text = (folder / "text.png").string();
+    CHECK(refusal({"predict", "--model", trained(), (folder / "good.png").string(), text, "--out", (folder / "out").string()}) ==
+          "xray: " + text + ": expected a PNG or JPEG image, got neither");
+    CHECK(!fs::exists(folder / "out"));
+    write_lungs(folder.path());
+    fs::rename(folder / "text.png", folder / "train0.png");
+    CHECK(refused_lungs(folder).find("train0.png: expected a PNG or JPEG image, got neither") != std::string::npos);
+}
+
+TEST_CASE("a mask of another size than its image is named") {
+    const temporary_folder folder;
+    write_lungs(folder.path());
+    write_picture(folder / "mask_val1.png", 41, 48);
+    const std::string line = refused_lungs(folder);
+    CHECK(line.find("mask_val1.png: expected the size of its image, (1, 40, 48), got (1, 41, 48)") != std::string::npos);
+}
+
+TEST_CASE("a label that is not known is named") {
+    const temporary_folder folder;
+    write_findings(folder / "findings");
+    write_picture(folder / "findings" / "train" / "PNEUMONIA" / "person9_fungus_1.jpeg", 32, 32);
+    const std::string line = refusal({"train", "--findings", (folder / "findings").string(), "--out", (folder / "run").string()});
+    CHECK(line.find("person9_fungus_1.jpeg: expected a name with _bacteria_ or _virus_") != std::string::npos);
+    CHECK(!fs::exists(folder / "run"));
+}
+
+TEST_CASE("an empty split is named") {
+    const temporary_folder folder;
+    write_lungs(folder.path(), false, {"train", "val"});
+    CHECK(refused_lungs(folder) == "xray: " + (folder / "manifest.csv").string() + ": expected rows of split 'test', got none");
+    CHECK(refusal({"evaluate", "--model", trained(), "--lungs", (folder / "manifest.csv").string()}) ==
+          "xray: " + (folder / "manifest.csv").string() + ": expected rows of split 'test', got none");
+}
+
+TEST_CASE("a damaged or foreign model file is named") {
+    const temporary_folder folder;
+    write_picture(folder / "a.png", 32, 32);
+    const std::string file = (folder / "model.safetensors").string();
+    const auto refused = [&](const std::string& bytes) {
+        std::ofstream{file, std::ios::binary} << bytes;
+        const std::string line = refusal({"predict", "--model", file, (folder / "a.png").string(), "--out", (folder / "out").string()});
+        CHECK(!fs::exists(folder / "out"));
+        CHECK(line.starts_with("xray: " + file + ": "));
+        return line;
+    };
+    const std::string whole = content_of(trained());
+    refused(whole.substr(0, whole.size() - 1)); // cut off
+    refused(whole.substr(0, 100));
+    refused("");
+    refused(std::string(64, 'x'));
+    CHECK(refused(content_of(fs::path{UMSREP_TEST_FIXTURES} / "ops.safetensors")).find("expected a model of xray train") != std::string::npos);
+    std::string renamed = whole;
+    renamed.replace(renamed.find("encoder.e1"), 10, "encoder.x1");
+    CHECK(refused(renamed).find("weights of another network: missing encoder.e1") != std::string::npos);
+}
+
+TEST_CASE("checkpoints of another run are not taken") {
+    const temporary_folder folder;
+    const fs::path run_path = folder / "run";
+    fs::copy(finished_run(), run_path);
+    fs::remove(run_path / "metrics.json");
+    fs::copy(run_path / "model.safetensors", run_path / "checkpoint.safetensors");
+    const auto before = contents_of(run_path);
+    CHECK(refusal({"train", "--resume", run_path.string()}).find("checkpoint.safetensors: expected a checkpoint of a training run") != std::string::npos);
+    std::ofstream{run_path / "options.json"} << "{}";
+    CHECK(refusal({"train", "--resume", run_path.string()}) == "xray: " + (run_path / "options.json").string() +
+                                                                   ": expected the options of a run of xray train, got something else");
+}
+
+TEST_CASE("a full disk is reported, and earlier files stay as they were") {
+    const temporary_folder folder;
+    write_picture(folder / "a.png", 200, 200);
+    const words predict{"predict", "--model", trained(), (folder / "a.png").string(), "--out", (folder / "out").string()};
+    succeed(predict);
+    const auto before = contents_of(folder / "out");
+    const disk_full full{600};
+    const std::string line = refusal(predict);
+    CHECK(line.find("cannot be written") != std::string::npos);
+    CHECK(contents_of(folder / "out") == before);
+    CHECK(refusal(tiny(folder / "run")).find("cannot be written") != std::string::npos);
+    CHECK(!fs::exists(folder / "run" / "checkpoint.safetensors"));
+}
+
+#endif
