@@ -59,7 +59,7 @@ TEST_CASE("the position alone is the state: seek goes on exactly where another s
     for (auto& n : numbers) n = whole();
     CHECK(whole.position() == 100);
 
-    for (const std::uint64_t stop : {0, 1, 2, 3, 4, 5, 37, 99}) {
+    for (const std::uint64_t stop : std::array<std::uint64_t, 8>{0, 1, 2, 3, 4, 5, 37, 99}) {
         random_stream resumed(seed{3}, "order");
         (void)resumed();
         resumed.seek(stop);

@@ -19,7 +19,7 @@ struct label {
     int index = 0;
 };
 
-/// Longest dotted path of a layer. (Plain characters: std::string in constant expressions is beyond g++ 12.)
+/// A dotted path inside a message, cut off where it is longer. (Plain characters: std::string in constant expressions is beyond g++ 12.)
 using path_text = text<120>;
 
 struct stage_info {
@@ -65,7 +65,7 @@ struct graph {
         return -1;
     }
 
-    /// The dotted path of a label: "encoder.e1.0.0". It is the name that PyTorch's state_dict would use.
+    /// The dotted path of a label: "encoder.e1.0.0". It is the name that PyTorch's state_dict would use. For messages.
     constexpr path_text path_of(int id) const {
         path_text result;
         if (id < 0) return result;
@@ -76,7 +76,15 @@ struct graph {
         }
         return l.text.empty() ? result << l.index : result << l.text;
     }
-    std::string path(const node& n) const { return std::string(path_of(n.label).view()); }
+    /// The same for a node, of any length.
+    std::string path(const node& n) const {
+        std::string result;
+        for (int id = n.label; id >= 0; id = labels[static_cast<std::size_t>(id)].parent) {
+            const label& l = labels[static_cast<std::size_t>(id)];
+            result.insert(0, (l.text.empty() ? std::to_string(l.index) : std::string(l.text)) + (result.empty() ? "" : "."));
+        }
+        return result;
+    }
 };
 
 } // namespace umsrep
