@@ -148,10 +148,14 @@ public:
     void predict_into(const xt::xtensor<float, 4>& images, prediction<Net>& result) {
         check_images(images);
         const int total = static_cast<int>(images.shape()[0]);
-        for (std::size_t h = 0; h < result.outputs.size(); ++h)
-            if (result.outputs[h].shape()[0] != images.shape()[0])
-                throw shape_mismatch("predict_into: head '" + std::string(network().heads[h].name) + "'",
-                                     std::to_string(total) + " samples", std::to_string(result.outputs[h].shape()[0]));
+        for (std::size_t h = 0; h < result.outputs.size(); ++h) {
+            const head_info& head = network().heads[h];
+            const std::size_t wanted = images.shape()[0] * static_cast<std::size_t>(network()[head.output].out.size());
+            if (result.outputs[h].shape()[0] != images.shape()[0] || result.outputs[h].size() != wanted)
+                throw shape_mismatch("predict_into: head '" + std::string(head.name) + "'",
+                                     std::to_string(total) + " samples, " + std::to_string(wanted) + " values",
+                                     std::to_string(result.outputs[h].shape()[0]) + " samples, " + std::to_string(result.outputs[h].size()) + " values");
+        }
         for (int first = 0; first < total; first += capacity()) {
             const int n = std::min(capacity(), total - first);
             run(body_->inference, images.data() + first * image().size(), n, [&](int h, tensor_view<scalar> out) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <umsrep/io/safetensors.hpp>
@@ -32,7 +33,7 @@ private:
     safetensors* file_;
 };
 
-/// Checks that everything is there in its size, before anything is overwritten.
+/// Checks that everything is there in its size and can be read, before anything is overwritten.
 class checkpoint_checker {
 public:
     checkpoint_checker(const safetensors& file, std::string name) : file_{&file}, name_{std::move(name)} {}
@@ -40,14 +41,17 @@ public:
     template <class T>
     void values(const std::string& name, std::span<T> v) const {
         if (size(name) != v.size()) fail(name, std::to_string(v.size()) + " elements");
+        static_cast<void>(file_->values<std::remove_const_t<T>>(name));
     }
     template <class T>
     void list(const std::string& name, const std::vector<T>&, std::size_t row, std::size_t rows) const {
         const std::size_t n = size(name);
         if (row == 0 ? n != 0 : n % row != 0 || n / row > rows) fail(name, "rows of " + std::to_string(row) + " elements");
+        static_cast<void>(file_->values<T>(name));
     }
     void number(const std::string& name, std::int64_t&) const {
         if (size(name) != 1) fail(name, "1 element");
+        static_cast<void>(file_->values<std::int64_t>(name));
     }
 
 private:

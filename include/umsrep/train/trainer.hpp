@@ -73,21 +73,21 @@ public:
         model_->check_images(b.images);
         check_batch(b);
         std::fill(loss_.begin(), loss_.end(), nan());
-        const std::size_t turn = next_executor(b);
-        executor<backend>& e = *executors_[turn];
+        const turn& now = turns_[next_turn(b)];
+        executor<backend>& e = *now.run;
         const int n = static_cast<int>(b.size());
         copy_images(b, e.input(n));
         e.run(n, {model_->parameters().data(), model_->statistics().data(), gradients_.data(), first_trained_}, options_.random,
               static_cast<std::uint64_t>(now_.steps), [&](int h, tensor_view<T> logits, tensor_view<T> gradient) {
                   if (const std::size_t labelled = evaluate(h, b, logits, gradient); labelled == 0) loss_[static_cast<std::size_t>(h)] = nan();
               });
-        update(masks_[turn], b);
+        update(now, b);
         ++now_.steps;
         return loss_;
     }
 
-    /// The gradients that the last step followed, by the names of the parameters; clipped if they were. Heads that the step did not train
-    /// keep those of an earlier step.
+    /// The gradients that the last step followed, by the names of the parameters; clipped if they were. Stages and heads that the step did
+    /// not train keep those of an earlier step.
     std::vector<named_tensor<const T>> gradients() const {
         std::vector<named_tensor<const T>> result;
         for (const auto& t : std::as_const(*model_).tensors()) {
@@ -99,7 +99,7 @@ public:
         return result;
     }
 
-    /// Mean loss of every trained head over a dataset, with running statistics. NaN: no labelled sample.
+    /// Mean loss of every trained head over a dataset, with running statistics. NaN: no labelled sample; infinity: one whose loss is no number.
     std::vector<double> validation_losses(data::loader& samples) {
         std::vector<double> sum(head_count, 0), count(head_count, 0);
         samples.start(0);
@@ -111,7 +111,7 @@ public:
                 const std::size_t i = static_cast<std::size_t>(h);
                 const double labelled = static_cast<double>(evaluate(h, *b, logits, {}));
                 if (labelled == 0) return;
-                sum[i] += loss_[i] * labelled;
+                sum[i] += std::isnan(loss_[i]) ? std::numeric_limits<double>::infinity() : loss_[i] * labelled;
                 count[i] += labelled;
             });
         }
@@ -131,8 +131,9 @@ public:
                 const std::vector<double>& loss = step(*b);
                 for (std::size_t h = 0; h < loss.size(); ++h)
                     if (!std::isnan(loss[h])) {
-                        now_.loss_sum[h] += loss[h];
-                        now_.loss_count[h] += 1;
+                        const double count = static_cast<double>(labelled(*b, h));
+                        now_.loss_sum[h] += count * loss[h];
+                        now_.loss_count[h] += count;
                     }
                 ++now_.batch;
                 if (o.on_batch) o.on_batch({static_cast<int>(now_.epoch) + 1, o.epochs, static_cast<std::size_t>(now_.batch), batches, b->size(), &loss});
@@ -193,6 +194,14 @@ private:
         std::vector<optim::parameter_group> groups; ///< relative to `begin`
     };
 
+    /// A kind of step: its plan, and what its backward pass gives gradients for. A stage behind the last tap of the turn's heads gets none.
+    struct turn {
+        std::unique_ptr<executor<backend>> run;
+        std::uint64_t heads;
+        std::vector<char> reaches; ///< per part: some of its gradients are computed
+        std::vector<slot> idle;    ///< parameters of reached parts whose own gradients are not
+    };
+
     /// Where the run is.
     struct progress {
         std::int64_t epoch = 0, batch = 0; ///< of the next batch
@@ -226,8 +235,17 @@ private:
         const auto add_executor = [&](std::uint64_t mask) {
             mode step_mode = what;
             step_mode.heads = mask;
-            executors_.push_back(std::make_unique<executor<backend>>(g, step_mode, capacity.value, m.pool()));
-            masks_.push_back(mask);
+            turn t{std::make_unique<executor<backend>>(g, step_mode, capacity.value, m.pool()), mask, std::vector<char>(parts_.size()), {}};
+            const std::vector<node_plan>& plans = t.run->plan().nodes;
+            for (std::size_t i = 0; i < plans.size(); ++i)
+                if (plans[i].trains) t.reaches[static_cast<std::size_t>(g.nodes[i].owner)] = true;
+            for (std::size_t i = 0; i < plans.size(); ++i) {
+                const node& n = g.nodes[i];
+                if (plans[i].trains || !t.reaches[static_cast<std::size_t>(n.owner)]) continue;
+                for (const slot s : {n.weight, n.bias})
+                    if (s) t.idle.push_back(s);
+            }
+            turns_.push_back(std::move(t));
         };
         if (tasks == scheme::alternating) {
             for (int h = 0; h < head_count; ++h)
@@ -254,7 +272,7 @@ private:
     static constexpr double nan() { return std::numeric_limits<double>::quiet_NaN(); }
 
     template <class F>
-    void for_each_loss(F f) {
+    void for_each_loss(F f) const {
         [&]<std::size_t... H>(std::index_sequence<H...>) { (f(std::get<H>(losses_), static_cast<int>(H)), ...); }
         (std::make_index_sequence<static_cast<std::size_t>(head_count)>{});
     }
@@ -287,6 +305,16 @@ private:
             throw shape_mismatch("batch", "labels for " + std::to_string(head_count) + " heads", std::to_string(b.heads.size()));
         if (b.size() == 0 || b.size() > static_cast<std::size_t>(validation_->capacity()))
             throw shape_mismatch("batch", "1 to " + std::to_string(validation_->capacity()) + " samples", std::to_string(b.size()));
+        if (b.images.shape()[0] != b.size())
+            throw shape_mismatch("batch: images", std::to_string(b.size()) + " samples", std::to_string(b.images.shape()[0]));
+        for_each_loss([&](const auto& loss, int h) {
+            const head_info& head = model_->network().heads[static_cast<std::size_t>(h)];
+            const data::batch::labels& labels = b.heads[static_cast<std::size_t>(h)];
+            const auto wanted = b.size() * static_cast<std::size_t>(loss.target_shape(model_->network()[head.logits].out).size());
+            if (labels.present.size() != b.size() || labels.values.size() != wanted)
+                throw shape_mismatch("batch: labels of head '" + std::string(head.name) + "'", std::to_string(wanted) + " values",
+                                     std::to_string(labels.values.size()) + " values for " + std::to_string(labels.present.size()) + " samples");
+        });
     }
 
     static std::size_t labelled(const data::batch& b, std::size_t h) {
@@ -295,12 +323,12 @@ private:
         return count;
     }
 
-    /// Joint: the one executor. Alternating: the next head whose turn it is and that has a label in the batch.
-    std::size_t next_executor(const data::batch& b) const {
-        for (std::size_t k = 0; k < executors_.size(); ++k) {
-            const std::size_t turn = (static_cast<std::size_t>(now_.steps) + k) % executors_.size();
+    /// Joint: the one turn. Alternating: the next head whose turn it is and that has a label in the batch.
+    std::size_t next_turn(const data::batch& b) const {
+        for (std::size_t k = 0; k < turns_.size(); ++k) {
+            const std::size_t next = (static_cast<std::size_t>(now_.steps) + k) % turns_.size();
             for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
-                if (((masks_[turn] >> h) & 1U) != 0 && labelled(b, h) > 0) return turn;
+                if (((turns_[next].heads >> h) & 1U) != 0 && labelled(b, h) > 0) return next;
         }
         throw label_error("batch of '" + b.ids.front() + "'", "a label for a head that is trained", "none");
     }
@@ -328,14 +356,11 @@ private:
         }, options_.schedule);
     }
 
-    void update(std::uint64_t mask, const data::batch& b) {
-        const graph& g = model_->network();
-        const auto moves = [&](std::size_t p) {
-            if (parts_[p].begin == parts_[p].end) return false;
-            if (static_cast<int>(p) < g.stage_count()) return true;
-            const std::size_t h = p - static_cast<std::size_t>(g.stage_count());
-            return ((mask >> h) & 1U) != 0 && labelled(b, h) > 0;
-        };
+    void update(const turn& now, const data::batch& b) {
+        const std::size_t stages = static_cast<std::size_t>(model_->network().stage_count());
+        const auto moves = [&](std::size_t p) { return now.reaches[p] && (p < stages || labelled(b, p - stages) > 0); };
+        for (const slot s : now.idle)
+            std::fill_n(gradients_.data() + (s.offset - first_trained_), s.size, T{0}); // another turn's may stand there
         const auto range = [&](aligned_array<T>& a, const part& p) {
             return a.span().subspan(static_cast<std::size_t>(p.begin - first_trained_), static_cast<std::size_t>(p.end - p.begin));
         };
@@ -380,6 +405,8 @@ private:
         swap_average();
         r.valid_loss = valid != nullptr ? validation_losses(*valid) : std::vector<double>(head_count, nan());
         r.monitor = o.monitor ? o.monitor() : weighted_sum(valid != nullptr ? r.valid_loss : r.train_loss);
+        if (!o.monitor && std::isnan(r.monitor))
+            throw label_error("validation data", "a label for a head that is trained, or a monitor of one's own", "none");
         r.best = r.monitor < now_.best;
         if (r.best) {
             now_.best = r.monitor;
@@ -397,11 +424,16 @@ private:
         now_.batch = 0;
     }
 
+    /// NaN when no head has a loss: nothing to compare epochs by.
     double weighted_sum(const std::vector<double>& losses_of_heads) const {
         double sum = 0;
+        bool any = false;
         for (std::size_t h = 0; h < losses_of_heads.size(); ++h)
-            if (!std::isnan(losses_of_heads[h])) sum += options_.head_weights[h] * losses_of_heads[h];
-        return sum;
+            if (!std::isnan(losses_of_heads[h])) {
+                sum += options_.head_weights[h] * losses_of_heads[h];
+                any = true;
+            }
+        return any ? sum : nan();
     }
 
     template <class Archive>
@@ -431,8 +463,7 @@ private:
     std::ptrdiff_t first_trained_ = 0;
     aligned_array<T> gradients_, average_;
     std::array<aligned_array<T>, Optimizer::moments> moments_;
-    std::vector<std::unique_ptr<executor<backend>>> executors_;
-    std::vector<std::uint64_t> masks_;
+    std::vector<turn> turns_;
     std::unique_ptr<executor<backend>> validation_;
     aligned_array<double> scratch_;
     std::vector<double> loss_;
