@@ -23,7 +23,7 @@ struct data_options {
 
 struct train_options {
     data_options data;
-    int size = 64, epochs = 4, batch = 16, threads = 2;
+    int size = 64, epochs = 8, batch = 8, threads = 2;
     std::string strategy = "joint", encoder = "all", init;
     std::uint64_t seed = 1;
     double learning_rate = 2e-3, noise = 0.1;
