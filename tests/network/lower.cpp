@@ -110,6 +110,9 @@ TEST_CASE("traits tell what needs no lowering") {
     static_assert(traits::stage_count == 2 && traits::head_count == 4 && !traits::is_dynamic);
     static_assert(traits::declared_image == shape{2, 16, 16} && traits::checked_image == shape{2, 16, 16});
     static_assert(std::is_same_v<traits::losses, std::tuple<loss::bce, loss::cross_entropy, loss::l1, loss::bce>>);
+    static_assert(traits::find_head("class") == 1 && traits::find_head("e1") == -1);
+    static_assert(traits::find_stage("e2") == 1 && traits::find_stage("mask") == -1);
+    static_assert(traits::head_names[3] == "raw");
     CHECK(true);
 }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 
@@ -175,9 +178,25 @@ struct loss_in<T> {
     using type = decltype(loss_of(T{}));
 };
 
+template <fixed_string Name, class... Layers>
+constexpr std::string_view name_of(const stage<Name, Layers...>&) {
+    return Name.view();
+}
+template <fixed_string Name, class Body, class Loss, class... Options>
+constexpr std::string_view name_of(const head<Name, Body, Loss, Options...>&) {
+    return Name.view();
+}
+/// The names of those that are stages or heads, in order.
+template <class... Parts>
+constexpr auto names_of() {
+    return std::array<std::string_view, sizeof...(Parts)>{[]() -> std::string_view {
+        if constexpr (is_stage<Parts> || is_head<Parts>) return name_of(Parts{});
+        else return {};
+    }()...};
+}
 template <int C, int H, int W, class... Stages>
-constexpr int stage_count_of(encoder<image<C, H, W>, Stages...>) {
-    return (0 + ... + (is_stage<Stages> ? 1 : 0));
+constexpr auto stage_names_of(encoder<image<C, H, W>, Stages...>) {
+    return names_of<Stages...>();
 }
 
 template <class Encoder, class... Heads>
@@ -188,10 +207,22 @@ struct traits {
     /// The image that the types are checked with.
     static constexpr shape checked_image{declared_image.c, declared_image.h == dynamic ? example_size : declared_image.h,
                                          declared_image.w == dynamic ? example_size : declared_image.w};
-    static constexpr int stage_count = stage_count_of(Encoder{});
-    static constexpr int head_count = sizeof...(Heads);
+    static constexpr auto stage_names = stage_names_of(Encoder{});
+    static constexpr auto head_names = names_of<Heads...>();
+    static constexpr int stage_count = static_cast<int>(stage_names.size());
+    static constexpr int head_count = static_cast<int>(head_names.size());
+    /// Number of the head or stage of a name; -1 when there is none.
+    static constexpr int find_head(std::string_view name) { return find(head_names, name); }
+    static constexpr int find_stage(std::string_view name) { return find(stage_names, name); }
     /// One loss per head, in order.
     using losses = std::tuple<typename loss_in<Heads>::type...>;
+
+private:
+    template <std::size_t N>
+    static constexpr int find(const std::array<std::string_view, N>& names, std::string_view name) {
+        const auto at = std::find(names.begin(), names.end(), name);
+        return at == names.end() ? -1 : static_cast<int>(at - names.begin());
+    }
 };
 template <class Encoder, class... Heads>
 auto traits_of(network<Encoder, Heads...>) -> traits<Encoder, Heads...>;
