@@ -14,6 +14,8 @@ void run(const evaluate_options& o) {
     session networks = session::open(o.model, o.threads, what);
     const std::vector<part> parts = read_split(o.data, o.split, what.size, o.threads);
     std::cerr << count(parts) << " images of split '" << o.split << "'\n";
+    for (const std::string& head : what.heads)
+        if (labelled(parts, head) == 0) std::cerr << "  " << head << ": no labels, not measured\n";
     nlohmann::ordered_json metrics = evaluate(networks, what, parts, o.noise);
     const auto [parameters, macs] = networks.costs();
     metrics["split"] = o.split;

@@ -110,6 +110,8 @@ void run(const train_options& given) {
     const bool resume = !given.resume.empty();
     train_options o = resume ? run_folder{given.resume}.reopen() : given;
     o.threads = given.threads;
+    for (std::string* path : {&o.data.findings, &o.data.lungs, &o.init}) // a run may be resumed from another working folder
+        if (!path->empty()) *path = std::filesystem::absolute(*path).string();
     const run_folder folder{o.out};
     if (o.strategy == "separate" && o.encoder != "all")
         throw umsrep::option_error("strategy separate", "encoder all, since every task starts from scratch", "'" + o.encoder + "'");
@@ -122,6 +124,7 @@ void run(const train_options& given) {
     std::cerr << count(train) << " images to train, " << count(valid) << " to validate, " << count(test) << " to test\n";
     session networks{o.size, o.seed, o.threads};
     if (!o.init.empty()) networks.load_encoder(o.init);
+    else if (o.encoder != "all") std::cerr << "note: without --init, what does not train of the encoder keeps its random weights\n";
 
     training how{.what = describe(o, train), .epochs = o.epochs, .batch = o.batch, .learning_rate = o.learning_rate,
                  .head_weights = o.head_weights, .class_weights = class_weights(class_counts(train)), .folder = folder.path,

@@ -63,7 +63,7 @@ std::vector<umsrep::history> session::train(const training& how, umsrep::data::l
     const umsrep::fit_options duration{.epochs = how.epochs, .checkpoint_every = how.checkpoint_every};
     return with_strategy(how.what, [&](auto strategy) {
         return umsrep::fit(state_->models, strategy, samples, &valid, umsrep::optim::adamw{.lr = how.learning_rate, .weight_decay = 0.01},
-                           umsrep::batch{how.batch}, options, duration, setup);
+                           duration, options, setup);
     });
 }
 
