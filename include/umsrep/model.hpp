@@ -37,8 +37,6 @@ struct named_tensor {
     int owner = 0;          ///< stage or head, as node::owner
 };
 
-template <class... Names> struct unknown_head;
-
 /// What `predict` returns: one batch of outputs per head.
 template <class Net>
 struct prediction {
@@ -47,9 +45,7 @@ struct prediction {
     /// The head's output behind its output activation, N, C, H, W. A name that is no head's does not compile.
     template <fixed_string Name>
     const xt::xtensor<float, 4>& get() const {
-        constexpr int h = lower<Net>().find_head(Name);
-        if constexpr (h < 0) static_assert(detail::holds<unknown_head<called<Name>>>);
-        return outputs[static_cast<std::size_t>(h)];
+        return outputs[static_cast<std::size_t>(detail::index_of_head<Net, Name>())];
     }
 };
 
@@ -64,6 +60,7 @@ template <class Net, class Backend = reference<float>>
 class model {
     static_assert(fits<Net>);
     using traits = network_traits<Net>;
+    static_assert(traits::head_count < 64, "umsrep: a network may have at most 63 heads");
 
 public:
     using network_type = Net;
@@ -85,6 +82,8 @@ public:
         model copy(body_->start, image(), batch{capacity()}, threads{body_->pool.threads()}, initialization::he, 0);
         std::copy(parameters().begin(), parameters().end(), copy.parameters().begin());
         std::copy(statistics().begin(), statistics().end(), copy.statistics().begin());
+        for (int h = 0; h < head_count; ++h)
+            if (head_count > 1 && body_->inference.plan().what.heads == std::uint64_t{1} << h) copy.predict_only(h);
         return copy;
     }
 
@@ -102,6 +101,14 @@ public:
     /// Every tensor with its name and shape, in the order of the network.
     std::vector<named_tensor<scalar>> tensors() { return list<scalar>(*this); }
     std::vector<named_tensor<const scalar>> tensors() const { return list<const scalar>(*this); }
+
+    /// From now on `predict` computes this head alone; other heads' outputs stay empty. For models that serve one task.
+    void predict_only(int head) {
+        mode m = infer::value(network().stage_count());
+        m.heads = std::uint64_t{1} << head;
+        body_->inference = executor<Backend>(body_->net, m, capacity(), body_->pool);
+    }
+    bool predicts(int head) const { return body_->inference.plan().what.has_head(head); }
 
     /// Draws all weights anew.
     void initialize(seed s, initialization how = initialization::he) {
@@ -129,8 +136,8 @@ public:
         prediction<Net> result;
         const std::size_t n = images.shape()[0];
         for (std::size_t h = 0; h < result.outputs.size(); ++h) {
-            const head_info& head = network().heads[h];
-            const shape s = network()[head.output].out;
+            if (!predicts(static_cast<int>(h))) continue;
+            const shape s = network()[network().heads[h].output].out;
             result.outputs[h] = xt::xtensor<float, 4>::from_shape(std::array{
                 n, static_cast<std::size_t>(s.c), static_cast<std::size_t>(s.h), static_cast<std::size_t>(s.w)});
         }
@@ -149,6 +156,7 @@ public:
         check_images(images);
         const int total = static_cast<int>(images.shape()[0]);
         for (std::size_t h = 0; h < result.outputs.size(); ++h) {
+            if (!predicts(static_cast<int>(h))) continue;
             const head_info& head = network().heads[h];
             const std::size_t wanted = images.shape()[0] * static_cast<std::size_t>(network()[head.output].out.size());
             if (result.outputs[h].shape()[0] != images.shape()[0] || result.outputs[h].size() != wanted)

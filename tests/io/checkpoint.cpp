@@ -119,3 +119,14 @@ TEST_CASE("a checkpoint of another strategy is refused and leaves the trainer as
     CHECK_THROWS_AS(io::load_checkpoint(heads_only, f.path / "c.safetensors", "x"), file_error);
     CHECK(test::same_bits(before, other.parameters()));
 }
+
+TEST_CASE("a checkpoint of the same sizes but another learning rate or other turns is refused with what differs") {
+    const folder f;
+    model<with_dropout> m{seed{1}};
+    trainer t{m, joint<all>{}, optim::adamw{.lr = 1e-3}, batch{4}};
+    io::save_checkpoint(t, f.path / "c.safetensors", "x");
+    trainer faster{m, joint<all>{}, optim::adamw{.lr = 1e-2}, batch{4}};
+    CHECK_THROWS_WITH_AS(io::load_checkpoint(faster, f.path / "c.safetensors", "x"), doctest::Contains("learning rate"), file_error);
+    trainer in_turn{m, alternating<all>{}, optim::adamw{.lr = 1e-3}, batch{4}};
+    CHECK_THROWS_WITH_AS(io::load_checkpoint(in_turn, f.path / "c.safetensors", "x"), doctest::Contains("expected alternating, got joint"), file_error);
+}

@@ -104,6 +104,16 @@ TEST_CASE("a dynamic network takes its size when it is built, and says what a wr
     CHECK_THROWS_WITH_AS((model<any_size>{seed{1}, extent{21, 12}}), doctest::Contains("lungs"), shape_mismatch);
 }
 
+TEST_CASE("a prediction of another size is not written to") {
+    model<any_size> small{seed{1}, extent{8, 8}}, large{seed{1}, extent{16, 24}};
+    auto images = xt::xtensor<float, 4>::from_shape({1, 1, 8, 8});
+    images.fill(0.5f);
+    auto p = small.predict(images);
+    auto larger = xt::xtensor<float, 4>::from_shape({1, 1, 16, 24});
+    larger.fill(0.5f);
+    CHECK_THROWS_WITH_AS(large.predict_into(larger, p), doctest::Contains("lungs"), shape_mismatch);
+}
+
 TEST_CASE("the weights of a dynamic network fit every size") {
     model<any_size> small{seed{1}, extent{8, 8}}, large{seed{1}, extent{16, 24}};
     CHECK(test::same_bits(small.parameters(), large.parameters()));

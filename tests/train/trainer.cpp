@@ -114,8 +114,8 @@ TEST_CASE("with a frozen encoder, joint and independent end in the same heads, b
     task_models<tiny> together{tiny_model{seed{1}}}, apart{tiny_model{seed{1}}};
     auto samples = tiny_loader(together.of(0));
     const fit_options o{.epochs = 3, .keep_best = false};
-    fit(together, joint<frozen>{}, samples, nullptr, optim::adamw{.lr = 1e-2}, batch{4}, {}, o);
-    fit(apart, independent<frozen>{}, samples, nullptr, optim::adamw{.lr = 1e-2}, batch{4}, {}, o);
+    fit(together, joint<frozen>{}, samples, nullptr, optim::adamw{.lr = 1e-2}, o);
+    fit(apart, independent<frozen>{}, samples, nullptr, optim::adamw{.lr = 1e-2}, o);
     REQUIRE(apart.size() == 1);
     CHECK(same_bits(together.of(0).parameters(), apart.of(0).parameters()));
     CHECK(same_bits(together.of(0).statistics(), apart.of(0).statistics()));
@@ -125,13 +125,13 @@ TEST_CASE("independent tasks part from one encoder, separate ones start from the
     task_models<tiny> tuned{tiny_model{seed{1}}}, scratch{tiny_model{seed{1}}};
     auto samples = tiny_loader(tuned.of(0));
     const fit_options none{.epochs = 0};
-    fit(tuned, independent<all>{}, samples, nullptr, optim::adamw{}, batch{4}, {}, none);
-    fit(scratch, separate{}, samples, nullptr, optim::adamw{}, batch{4}, {}, none);
+    fit(tuned, independent<all>{}, samples, nullptr, optim::adamw{}, none);
+    fit(scratch, separate{}, samples, nullptr, optim::adamw{}, none);
     REQUIRE(tuned.size() == 3);
     REQUIRE(scratch.size() == 3);
     CHECK(same_bits(tuned.of(0).parameters(), tuned.of(2).parameters()));
     CHECK_FALSE(same_bits(scratch.of(0).parameters(), scratch.of(1).parameters()));
-    fit(tuned, independent<all>{}, samples, nullptr, optim::adamw{}, batch{4}, {}, {.epochs = 1});
+    fit(tuned, independent<all>{}, samples, nullptr, optim::adamw{}, {.epochs = 1});
     CHECK_FALSE(same_bits(part(tuned.of(0), "encoder"), part(tuned.of(1), "encoder")));
 }
 
@@ -253,30 +253,71 @@ TEST_CASE("layer decay slows the stages, deepest least, and the heads not at all
 
 TEST_CASE("the kept weights are the average when one is asked for") {
     tiny_model m{seed{1}};
-    auto samples = tiny_loader(m);
+    auto samples = tiny_loader(m, {}, 12);
     train_options how;
     how.average = optim::ema{.decay = 0.5};
     trainer t{m, joint<all>{}, optim::adamw{.lr = 1e-2}, batch{12}, how};
-    auto whole = tiny_loader(m, {}, 12);
     std::vector<std::vector<float>> weights;
-    whole.start(0);
-    const auto b = *whole.next();
-    for (int i = 0; i < 3; ++i) {
-        t.step(b);
-        weights.push_back(test::copy(m.parameters()));
+    fit_options o{.epochs = 3};
+    o.on_batch = [&](const batch_report&) { weights.push_back(test::copy(m.parameters())); };
+    double falling = 3;
+    o.monitor = [&] { return falling--; };
+    t.fit(samples, nullptr, o);
+    REQUIRE(weights.size() == 3); // one batch an epoch
+    // The first update copies, each later one goes half the way.
+    for (std::size_t i = 0; i < weights[0].size(); ++i) {
+        const float average = 0.5f * (0.5f * (weights[0][i] + weights[1][i]) + weights[2][i]);
+        REQUIRE(m.parameters()[i] == doctest::Approx(average).epsilon(1e-5));
     }
-    // The first update copies, then two halvings; the epoch that ends now keeps this average.
-    std::vector<float> kept;
-    fit_options o{.epochs = 1};
-    o.monitor = [&] {
-        kept = test::copy(m.parameters());
-        return 1.0;
+    CHECK_FALSE(same_bits(m.parameters(), weights[2]));
+}
+
+TEST_CASE("what training allocates is what the constants say") {
+    tiny_model m{seed{1}};
+    const auto check = [&](auto strategy, const memory& planned) {
+        trainer t{m, strategy, optim::adamw{}, batch{4}};
+        memory expected = planned;
+        expected.activations = expected.activation_gradients = 0; // parts of the arena
+        CHECK(t.allocated() == expected);
+        CHECK(t.allocated().workspace > 0);
+        return t.allocated();
     };
-    t.fit(whole, nullptr, o);
-    REQUIRE(kept.size() == weights[0].size());
-    const auto last = test::copy(t.trained_model().parameters());
-    CHECK(same_bits(kept, last));
-    CHECK_FALSE(same_bits(kept, weights.back()));
+    const memory all_of_it = check(joint<all>{}, training_memory<tiny, joint<all>, reference<float>>(batch{4}));
+    const memory heads_only = check(joint<frozen>{}, training_memory<tiny, joint<frozen>, reference<float>>(batch{4}));
+    const memory in_turn = check(alternating<all>{}, training_memory<tiny, alternating<all>, reference<float>>(batch{4}));
+    CHECK(heads_only.gradients < all_of_it.gradients);
+    CHECK(heads_only.moments < all_of_it.moments);
+    CHECK(heads_only.arena < all_of_it.arena);
+    CHECK(in_turn.arena <= all_of_it.arena);
+}
+
+TEST_CASE("batches without a label are passed over in a run, and a run of nothing else is refused") {
+    tiny_model m{seed{1}};
+    auto some = tiny_loader(m, {12, [](std::size_t i) { return i < 4 ? 7U : 0U; }}, 4, false);
+    trainer t{m, joint<all>{}, optim::adamw{}, batch{4}};
+    int batches = 0;
+    fit_options o{.epochs = 1};
+    o.on_batch = [&](const batch_report& r) { batches += std::isnan((*r.loss)[0]) ? 0 : 1; };
+    t.fit(some, nullptr, o);
+    CHECK(batches == 1);
+    auto none = tiny_loader(m, {12, [](std::size_t) { return 0U; }}, 4, false);
+    trainer u{m, joint<all>{}, optim::adamw{}, batch{4}};
+    CHECK_THROWS_WITH_AS(u.fit(none, nullptr, {.epochs = 1}), doctest::Contains("training data"), label_error);
+}
+
+TEST_CASE("a model per task predicts its own task") {
+    task_models<tiny> tasks{tiny_model{seed{1}, batch{4}}};
+    auto samples = tiny_loader(tasks.of(0));
+    fit(tasks, separate{}, samples, nullptr, optim::adamw{}, {.epochs = 1});
+    samples.start(0);
+    const auto b = *samples.next();
+    const auto p = tasks.predict(b.images);
+    for (int h = 0; h < 3; ++h) {
+        model<tiny> whole{seed{1}, batch{4}};
+        std::copy(tasks.of(h).parameters().begin(), tasks.of(h).parameters().end(), whole.parameters().begin());
+        std::copy(tasks.of(h).statistics().begin(), tasks.of(h).statistics().end(), whole.statistics().begin());
+        CHECK(same_bits(p.outputs[static_cast<std::size_t>(h)], whole.predict(b.images).outputs[static_cast<std::size_t>(h)]));
+    }
 }
 
 TEST_CASE("a gradient that is not finite stops training and names the batch") {

@@ -4,13 +4,15 @@
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include <umsrep/backend/operands.hpp>
 #include <umsrep/core/aligned_array.hpp>
 #include <umsrep/core/error.hpp>
 #include <umsrep/core/thread_pool.hpp>
-#include <umsrep/graph/plan.hpp>
+#include <umsrep/graph/count.hpp>
 
 namespace umsrep {
 
@@ -23,33 +25,40 @@ struct model_arrays {
     std::ptrdiff_t first_gradient = 0;
 };
 
-/// Runs one plan on one backend: owns the arena, at the offsets the plan placed, and the workspace. Nothing is allocated after
-/// construction. A backend offers `scalar`, `activation_size(shape)`, `workspace_size(node, batch, threads)`, and
+/// What executors work in. Several that never run at the same time may share one; it is as large as the largest needs.
+template <class T>
+struct executor_memory {
+    aligned_array<T> arena, workspace;
+    aligned_array<T> saved; ///< statistics that batch-norms keep from forward to backward, in the slots of the running ones
+
+    void reserve(std::ptrdiff_t arena_elements, std::ptrdiff_t workspace_elements, std::ptrdiff_t saved_elements) {
+        const auto grow = [](aligned_array<T>& a, std::ptrdiff_t n) {
+            if (static_cast<std::size_t>(n) > a.size()) a = aligned_array<T>(static_cast<std::size_t>(n));
+        };
+        grow(arena, arena_elements);
+        grow(workspace, workspace_elements);
+        grow(saved, saved_elements);
+    }
+};
+
+/// Runs one plan on one backend in an arena, at the offsets the plan placed. Nothing is allocated after construction. A backend offers `scalar`, `activation_size(shape)`, `workspace_size(node, batch, threads)`, and
 /// `forward` / `backward` of `operands<scalar>`.
 template <class Backend>
 class executor {
 public:
     using scalar = typename Backend::scalar;
 
-    /// `g` and `pool` must outlive the executor.
-    executor(const graph& g, const mode& m, int capacity, thread_pool& pool)
-        : graph_{&g}, pool_{&pool}, plan_{make_plan(g, m, Backend::activation_size)}, capacity_{capacity} {
+    /// `g` and `pool` must outlive the executor. Without `memory` it has its own.
+    executor(const graph& g, const mode& m, int capacity, thread_pool& pool,
+             std::shared_ptr<executor_memory<scalar>> memory = std::make_shared<executor_memory<scalar>>())
+        : graph_{&g}, pool_{&pool}, plan_{make_plan(g, m, Backend::activation_size)}, capacity_{capacity}, memory_{std::move(memory)} {
         if (capacity < 1) throw option_error("batch capacity", "at least 1", std::to_string(capacity));
-        arena_ = aligned_array<scalar>(static_cast<std::size_t>(plan_.arena) * static_cast<std::size_t>(capacity));
-        std::ptrdiff_t workspace = 0;
-        bool saves_statistics = false;
-        for (int i = 1; i < g.size(); ++i) {
-            if (plan_of(i).value < 0) continue;
-            workspace = std::max(workspace, std::ptrdiff_t{Backend::workspace_size(g[i], capacity, pool.threads())});
-            saves_statistics = saves_statistics || plan_of(i).batch_statistics;
-        }
-        workspace_ = aligned_array<scalar>(static_cast<std::size_t>(workspace));
-        if (saves_statistics) saved_ = aligned_array<scalar>(2 * static_cast<std::size_t>(g.statistics));
+        memory_->reserve(plan_.arena * capacity, workspace_of(g, plan_, Backend::workspace_size, capacity, pool.threads()),
+                         saves_statistics(plan_) ? g.statistics : 0);
     }
 
     const execution_plan& plan() const { return plan_; }
     int capacity() const { return capacity_; }
-    std::size_t bytes() const { return (arena_.size() + workspace_.size() + saved_.size()) * sizeof(scalar); }
 
     /// Where the next batch of `n` images goes before `run`.
     tensor_view<scalar> input(int n) { return value(0, n); }
@@ -75,7 +84,7 @@ public:
 private:
     const node_plan& plan_of(int i) const { return plan_.nodes[static_cast<std::size_t>(i)]; }
     tensor_view<scalar> in_arena(int buffer_number, int n, shape s) {
-        return {arena_.data() + plan_.buffers[static_cast<std::size_t>(buffer_number)].offset * capacity_, n, s};
+        return {memory_->arena.data() + plan_.buffers[static_cast<std::size_t>(buffer_number)].offset * capacity_, n, s};
     }
     tensor_view<scalar> value(int i, int n) { return in_arena(plan_of(i).value, n, (*graph_)[i].out); }
     tensor_view<scalar> gradient(int i, int n) { return in_arena(plan_of(i).gradient, n, (*graph_)[i].out); }
@@ -90,7 +99,7 @@ private:
         operands<scalar> o;
         o.n = &x;
         o.pool = pool_;
-        o.workspace = workspace_.data();
+        o.workspace = memory_->workspace.data();
         for (std::size_t k = 0; k < 2; ++k)
             if (x.inputs[k] >= 0) o.in[k] = value(x.inputs[k], n);
         o.out = value(i, n);
@@ -102,8 +111,8 @@ private:
         }
         o.batch_statistics = p.batch_statistics;
         if (p.batch_statistics) {
-            o.saved_mean = saved_.data() + x.running_mean.offset;
-            o.saved_rstd = saved_.data() + x.running_var.offset;
+            o.saved_mean = memory_->saved.data() + x.running_mean.offset;
+            o.saved_rstd = memory_->saved.data() + x.running_var.offset;
         }
         o.training = x.kind == op::dropout && drops(x);
         const random_stream stream(dropout_seed, "dropout", step_number * static_cast<std::uint64_t>(graph_->size()) +
@@ -124,7 +133,7 @@ private:
     thread_pool* pool_;
     execution_plan plan_;
     int capacity_;
-    aligned_array<scalar> arena_, workspace_, saved_;
+    std::shared_ptr<executor_memory<scalar>> memory_;
 };
 
 } // namespace umsrep

@@ -42,6 +42,23 @@ constexpr std::int64_t trained_parameters(const Graph& g, const Plan& p) {
     return total;
 }
 
+/// Elements of workspace that the ops of a plan need, one after another: the most that one needs. `size(node, batch, threads)`.
+template <class Graph, class Plan, class Size>
+constexpr std::ptrdiff_t workspace_of(const Graph& g, const Plan& p, Size size, int batch, int threads) {
+    std::ptrdiff_t most = 0;
+    for (int i = 1; i < g.size(); ++i)
+        if (p.nodes[static_cast<std::size_t>(i)].value >= 0) most = std::max<std::ptrdiff_t>(most, size(g[i], batch, threads));
+    return most;
+}
+
+/// Whether batch statistics are kept from forward to backward.
+template <class Plan>
+constexpr bool saves_statistics(const Plan& p) {
+    for (const node_plan& n : p.nodes)
+        if (n.batch_statistics) return true;
+    return false;
+}
+
 /// The parts of an arena, in elements per sample: the most that is alive at one moment of each kind, and the whole with its gaps.
 struct arena_use {
     std::int64_t activations = 0, gradients = 0, live = 0, arena = 0;

@@ -12,7 +12,7 @@ enum class norm_statistics : std::uint8_t {
     adaptive, ///< batch statistics everywhere in the encoder, also in stages that do not train
 };
 
-/// What a plan is for: a value, so that the passes are plain functions. `infer`, and `train<Strategy>` of train/strategy.hpp, give it.
+/// What a plan is for: a value, so that the passes are plain functions. `infer`, and `train<Strategy>` of network/strategy.hpp, give it.
 struct mode {
     bool training = false;
     std::uint64_t heads = ~std::uint64_t{0}; ///< bit h: head h takes part

@@ -90,28 +90,32 @@ private:
 } // namespace detail
 
 /// Saves everything that a trainer needs to go on with the same bits: parameters, statistics, optimiser, averages, best model, counters
-/// (which are all the state of the random streams and the sampler) and history. `run` describes the run (its options); it must be the
-/// same on resume. Atomic: killed at any moment, the file is the old or the new one.
+/// (which are all the state of the random streams and the sampler) and history. `run` describes what the trainer does not know, such as the
+/// data and the loader's seed and batch size; it must be the same on resume. Atomic: killed at any moment, the file is the old or the new one.
 template <class Trainer>
 void save_checkpoint(Trainer& t, const std::filesystem::path& path, const std::string& run) {
     safetensors file;
-    file.metadata() = {{"umsrep.kind", "checkpoint"}, {"umsrep.run", run}};
+    for (const auto& [key, value] : t.identity()) file.metadata()["trainer: " + key] = value;
+    file.metadata()["umsrep.kind"] = "checkpoint";
+    file.metadata()["umsrep.run"] = run;
     detail::checkpoint_writer writer(file);
     t.archive(writer);
     file.write(path);
 }
 
 /// Restores what save_checkpoint saved. Throws file_error naming the file when it is damaged, no checkpoint, or of another run or
-/// trainer, and leaves the trainer as it was.
+/// trainer, with the first difference, and leaves the trainer as it was.
 template <class Trainer>
 void load_checkpoint(Trainer& t, const std::filesystem::path& path, const std::string& run) {
     const safetensors file = safetensors::read(path);
-    const auto kind = file.metadata().find("umsrep.kind");
-    if (kind == file.metadata().end() || kind->second != "checkpoint")
-        throw file_error(path.string(), "a checkpoint of a training run", "another safetensors file");
-    const auto saved = file.metadata().find("umsrep.run");
-    if (saved == file.metadata().end() || saved->second != run)
-        throw file_error(path.string() + ": run", "'" + run + "'", saved == file.metadata().end() ? "none" : "'" + saved->second + "'");
+    const auto saved = [&](const std::string& key) {
+        const auto found = file.metadata().find(key);
+        return found == file.metadata().end() ? std::string("none") : found->second;
+    };
+    if (saved("umsrep.kind") != "checkpoint") throw file_error(path.string(), "a checkpoint of a training run", "another safetensors file");
+    if (saved("umsrep.run") != run) throw file_error(path.string() + ": run", "'" + run + "'", "'" + saved("umsrep.run") + "'");
+    for (const auto& [key, value] : t.identity())
+        if (saved("trainer: " + key) != value) throw file_error(path.string() + ": " + key, value, saved("trainer: " + key));
     detail::checkpoint_checker checker(file, path.string());
     t.archive(checker);
     detail::checkpoint_reader reader(file);

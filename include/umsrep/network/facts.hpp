@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <umsrep/core/units.hpp>
@@ -18,6 +19,7 @@ namespace umsrep {
 
 struct dense_float {
     static constexpr std::ptrdiff_t activation_size(shape s) { return s.size(); }
+    static constexpr std::ptrdiff_t workspace_size(const node&, int /*batch*/, int /*threads*/) { return 0; }
     static constexpr int scalar_bytes = 4;
 };
 
@@ -26,6 +28,14 @@ template <int K> struct trains_last;
 template <int N> struct encoder_stages;
 
 namespace detail {
+
+/// The mode of a network: the mode type's value, for the heads that it names.
+template <class Net, class Mode>
+consteval mode mode_of() {
+    mode m = Mode::value(network_traits<Net>::stage_count);
+    if constexpr (requires { Mode::template heads_of<Net>(); }) m.heads = Mode::template heads_of<Net>();
+    return m;
+}
 
 template <class Net, class Mode>
 consteval bool mode_fits() {
@@ -82,7 +92,7 @@ consteval auto make_roomy_plan() {
     static_assert(fits<Net>);
     static_assert(mode_fits<Net, Mode>());
     const execution_plan p =
-        make_unplaced_plan(lower<Net>(), Mode::value(network_traits<Net>::stage_count), Layout::activation_size);
+        make_unplaced_plan(lower<Net>(), mode_of<Net, Mode>(), Layout::activation_size);
     roomy_plan<summary_of<Net>.nodes, summary_of<Net>.heads> result{};
     result.what = p.what;
     result.step_count = p.steps.size();
@@ -132,36 +142,77 @@ inline constexpr std::int64_t forward_macs = macs_per_sample<Net, infer>;
 template <class Net, class Strategy>
 inline constexpr std::int64_t training_macs = macs_per_sample<Net, train<Strategy>>;
 
-/// Memory of a network in a mode and batch size, bytes.
+/// Memory, bytes.
 struct memory {
-    std::int64_t parameters = 0;  ///< weights, biases and running statistics
-    std::int64_t gradients = 0;   ///< of the parameters that train
-    std::int64_t moments = 0;     ///< the optimiser's state
-    std::int64_t activations = 0; ///< the most alive at one moment
+    std::int64_t parameters = 0;       ///< weights, biases and running statistics
+    std::int64_t gradients = 0;        ///< of the parameters that train
+    std::int64_t moments = 0;          ///< the optimiser's state
+    std::int64_t activations = 0;      ///< the most alive at one moment
     std::int64_t activation_gradients = 0;
-    std::int64_t arena = 0;       ///< what is allocated for activations and their gradients together
-    constexpr std::int64_t total() const { return parameters + gradients + moments + arena; }
+    std::int64_t arena = 0;            ///< what is allocated for activations and their gradients together
+    std::int64_t saved_statistics = 0; ///< of batch-norms, from forward to backward
+    std::int64_t workspace = 0;        ///< the backend's scratch
+    constexpr std::int64_t total() const { return parameters + gradients + moments + arena + saved_statistics + workspace; }
+    friend constexpr bool operator==(const memory&, const memory&) = default;
 };
 
+/// Memory of a network in one mode, `memory_of<Net, infer>(batch{1})`. `Layout` is a backend, or dense_float: no workspace then.
 template <class Net, class Mode, class Layout = dense_float>
-constexpr memory memory_of(batch n, int moments_per_parameter = 2) {
+constexpr memory memory_of(batch n, int moments_per_parameter = 2, threads t = threads{1}) {
     constexpr auto& p = plan<Net, Mode, Layout>;
     constexpr arena_use use = use_of(p);
     constexpr std::int64_t trained = trained_parameters(detail::graph_of<Net>, p);
-    constexpr std::int64_t all = parameters<Net> + detail::summary_of<Net>.statistics;
-    const std::int64_t scalar = Layout::scalar_bytes, samples = n.value * scalar;
-    return {all * scalar, trained * scalar, trained * moments_per_parameter * scalar,
-            use.activations * samples, use.gradients * samples, use.arena * samples};
+    constexpr std::int64_t statistics = detail::summary_of<Net>.statistics;
+    constexpr std::int64_t scalar = Layout::scalar_bytes;
+    const std::int64_t samples = n.value * scalar;
+    return {(parameters<Net> + statistics) * scalar,
+            trained * scalar,
+            trained * moments_per_parameter * scalar,
+            use.activations * samples,
+            use.gradients * samples,
+            use.arena * samples,
+            saves_statistics(p) ? statistics * scalar : 0,
+            workspace_of(detail::graph_of<Net>, p, Layout::workspace_size, n.value, t.value) * scalar};
 }
 
-/// Bytes of a training step: parameters, gradients, two optimiser moments, activations.
+namespace detail {
+
+/// The mode of a strategy's step that trains head H alone.
+template <class Strategy, int H>
+struct turn_of {
+    static constexpr mode value(int stages) { return Strategy::value(stages, std::uint64_t{1} << H); }
+};
+
+} // namespace detail
+
+/// Memory of a trainer and its model under a strategy: the plans of all its turns and of its validation share one arena.
 template <class Net, class Strategy, class Layout = dense_float>
-constexpr std::int64_t training_bytes(batch n, int moments_per_parameter = 2) {
-    return memory_of<Net, train<Strategy>, Layout>(n, moments_per_parameter).total();
+constexpr memory training_memory(batch n, int moments_per_parameter = 2, threads t = threads{1}) {
+    memory whole = memory_of<Net, train<Strategy>, Layout>(n, moments_per_parameter, t);
+    const auto share = [&](const memory& other) {
+        whole.activations = std::max(whole.activations, other.activations);
+        whole.activation_gradients = std::max(whole.activation_gradients, other.activation_gradients);
+        whole.arena = std::max(whole.arena, other.arena);
+        whole.workspace = std::max(whole.workspace, other.workspace);
+    };
+    if constexpr (Strategy::tasks == scheme::alternating) {
+        whole.activations = whole.activation_gradients = whole.arena = whole.workspace = 0;
+        [&]<int... H>(std::integer_sequence<int, H...>) {
+            (share(memory_of<Net, detail::turn_of<Strategy, H>, Layout>(n, 0, t)), ...);
+        }(std::make_integer_sequence<int, network_traits<Net>::head_count>{});
+    }
+    share(memory_of<Net, validate, Layout>(n, 0, t));
+    return whole;
+}
+
+/// Bytes of training: parameters, gradients, two optimiser moments, activations, and with a backend as layout its workspace.
+template <class Net, class Strategy, class Layout = dense_float>
+constexpr std::int64_t training_bytes(batch n, int moments_per_parameter = 2, threads t = threads{1}) {
+    return training_memory<Net, Strategy, Layout>(n, moments_per_parameter, t).total();
 }
 template <class Net, class Layout = dense_float>
-constexpr std::int64_t inference_bytes(batch n) {
-    return memory_of<Net, infer, Layout>(n, 0).total();
+constexpr std::int64_t inference_bytes(batch n, threads t = threads{1}) {
+    return memory_of<Net, infer, Layout>(n, 0, t).total();
 }
 
 } // namespace umsrep

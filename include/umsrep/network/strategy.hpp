@@ -5,8 +5,23 @@
 #include <string_view>
 
 #include <umsrep/graph/mode.hpp>
+#include <umsrep/network/check.hpp>
 
 namespace umsrep {
+
+template <class... Names> struct unknown_head;
+
+namespace detail {
+
+/// Number of the head of that name; a compile error that quotes the name when there is none.
+template <class Net, fixed_string Name>
+consteval int index_of_head() {
+    constexpr int h = lower<Net>().find_head(Name);
+    if constexpr (h < 0) static_assert(holds<unknown_head<called<Name>>>);
+    return h;
+}
+
+} // namespace detail
 
 // What of the encoder trains.
 
@@ -64,10 +79,17 @@ using independent = strategy<scheme::independent, Trains, Norms>;
 /// Trains from scratch, therefore always the whole encoder.
 using separate = strategy<scheme::separate, all, norm_statistics::trained>;
 
-/// Mode of a plan: one training step of all heads under a strategy; of one head in the schemes where tasks step alone, name it.
-template <class Strategy>
+/// Mode of a plan: one training step under a strategy, of all heads, or of those named: `train<alternating<all>, "lungs">`.
+template <class Strategy, fixed_string... Heads>
 struct train {
     static constexpr mode value(int stages) { return Strategy::value(stages); }
+
+    /// Bit mask of the heads of a network. A name that is no head's does not compile.
+    template <class Net>
+    static consteval std::uint64_t heads_of() {
+        if constexpr (sizeof...(Heads) == 0) return ~std::uint64_t{0};
+        else return ((std::uint64_t{1} << detail::index_of_head<Net, Heads>()) | ...);
+    }
 };
 
 } // namespace umsrep

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,13 +25,16 @@ public:
     static constexpr bool one_per_task =
         Strategy::tasks == scheme::separate ||
         (Strategy::tasks == scheme::independent &&
-         Strategy::trains::first_trained(network_traits<Net>::stage_count) < network_traits<Net>::stage_count);
+         (Strategy::trains::first_trained(network_traits<Net>::stage_count) < network_traits<Net>::stage_count ||
+          Strategy::value(network_traits<Net>::stage_count).norms == norm_statistics::adaptive)); // a moving encoder, too
 
     explicit task_models(model_type first) { models_.push_back(std::move(first)); }
 
-    /// Copies the first model until every task has its own.
+    /// Copies the first model until every task has its own, which predicts that task alone.
     void part_ways() {
         while (models_.size() < static_cast<std::size_t>(head_count)) models_.push_back(models_.front().clone());
+        if (models_.size() > 1)
+            for (int h = 0; h < head_count; ++h) of(h).predict_only(h);
     }
 
     std::size_t size() const { return models_.size(); }
@@ -49,6 +53,14 @@ private:
     std::vector<model_type> models_;
 };
 
+namespace detail {
+
+inline batch largest_batch(const data::loader& samples, const data::loader* valid) {
+    return batch{static_cast<int>(std::max(samples.batch_size(), valid != nullptr ? valid->batch_size() : 0))};
+}
+
+} // namespace detail
+
 /// What `fit` calls before each of its runs.
 struct no_setup {
     template <class Trainer>
@@ -61,11 +73,11 @@ struct no_setup {
 /// the head's name, or "" for a run of all heads. Returns the history of each run.
 template <class Strategy, class Net, class Backend, optim::optimizer Optimizer, class Setup = no_setup>
 std::vector<history> fit(task_models<Net, Backend>& tasks, Strategy, data::loader& samples, data::loader* valid, Optimizer optimizer,
-                         batch capacity, const train_options& how, const fit_options& o, Setup setup = {}) {
+                         const fit_options& o = {}, const train_options& how = {}, Setup setup = {}) {
     using models = task_models<Net, Backend>;
     std::vector<history> result;
     const auto run = [&](typename models::model_type& m, std::uint64_t heads, std::string_view task) {
-        trainer t(m, Strategy{}, optimizer, capacity, how, heads);
+        trainer t(m, Strategy{}, optimizer, detail::largest_batch(samples, valid), how, heads);
         fit_options own = o;
         setup(t, own, task);
         result.push_back(t.fit(samples, valid, own));
@@ -84,14 +96,19 @@ std::vector<history> fit(task_models<Net, Backend>& tasks, Strategy, data::loade
     return result;
 }
 
-/// Trains one model. For strategies that end in one model per task, use task_models.
+/// Trains one model; `valid` may be null. For strategies that end in one model per task, use task_models.
 template <class Strategy, class Net, class Backend, optim::optimizer Optimizer>
-history fit(model<Net, Backend>& m, Strategy, data::loader& samples, data::loader& valid, Optimizer optimizer, fit_options o = {},
-            train_options how = {}) {
-    static_assert(Strategy::tasks == scheme::joint || Strategy::tasks == scheme::alternating,
+history fit(model<Net, Backend>& m, Strategy, data::loader& samples, data::loader* valid, Optimizer optimizer, const fit_options& o = {},
+            const train_options& how = {}) {
+    static_assert(!task_models<Net, Backend>::template one_per_task<Strategy> && Strategy::tasks != scheme::independent,
                   "umsrep: this strategy trains tasks one by one; fit a task_models instead of a model");
-    trainer t(m, Strategy{}, optimizer, batch{static_cast<int>(std::max(samples.batch_size(), valid.batch_size()))}, std::move(how));
-    return t.fit(samples, &valid, o);
+    trainer t(m, Strategy{}, optimizer, detail::largest_batch(samples, valid), how);
+    return t.fit(samples, valid, o);
+}
+template <class Strategy, class Net, class Backend, optim::optimizer Optimizer>
+history fit(model<Net, Backend>& m, Strategy s, data::loader& samples, data::loader& valid, Optimizer optimizer, const fit_options& o = {},
+            const train_options& how = {}) {
+    return fit(m, s, samples, &valid, optimizer, o, how);
 }
 
 } // namespace umsrep

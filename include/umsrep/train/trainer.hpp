@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -62,9 +65,7 @@ public:
     /// The loss of a head, to set its options: `t.loss<"finding">().class_weights = {...}`.
     template <fixed_string Name>
     auto& loss() {
-        constexpr int h = lower<Net>().find_head(Name);
-        if constexpr (h < 0) static_assert(detail::holds<unknown_head<called<Name>>>);
-        return std::get<static_cast<std::size_t>(h)>(losses_);
+        return std::get<static_cast<std::size_t>(detail::index_of_head<Net, Name>())>(losses_);
     }
 
     /// One update on one batch. Returns the mean loss of each head, NaN for heads that this step did not train or that have no
@@ -119,7 +120,8 @@ public:
         return sum;
     }
 
-    /// Trains for `o.epochs` epochs in all, from wherever the trainer is: a restored one goes on in the middle of its epoch.
+    /// Trains for `o.epochs` epochs in all, from wherever the trainer is: a restored one goes on in the middle of its epoch. Batches without a
+    /// label for a head that is trained are passed over; an epoch of nothing else throws label_error.
     const history& fit(data::loader& samples, data::loader* valid, const fit_options& o) {
         const std::size_t batches = samples.batches_per_epoch();
         if (auto* cosine = std::get_if<schedule::cosine>(&options_.schedule); cosine != nullptr && cosine->total == 0)
@@ -128,7 +130,7 @@ public:
             const auto started = std::chrono::steady_clock::now();
             samples.start(static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch));
             while (const auto b = samples.next()) {
-                const std::vector<double>& loss = step(*b);
+                const std::vector<double>& loss = has_label(*b) ? step(*b) : pass();
                 for (std::size_t h = 0; h < loss.size(); ++h)
                     if (!std::isnan(loss[h])) {
                         const double count = static_cast<double>(labelled(*b, h));
@@ -153,6 +155,53 @@ public:
         if (best_parameters_.empty()) return;
         std::copy(best_parameters_.begin(), best_parameters_.end(), model_->parameters().begin());
         std::copy(best_statistics_.begin(), best_statistics_.end(), model_->statistics().begin());
+    }
+
+    /// What is allocated for training this model, in the terms of `training_memory<Net, Strategy, Backend>`. The scratch of losses (see their
+    /// `scratch_size`), a weight average and the best model kept come on top.
+    memory allocated() const {
+        const auto bytes = [](const auto& a) { return static_cast<std::int64_t>(a.size() * sizeof(T)); };
+        memory m;
+        m.parameters = static_cast<std::int64_t>((model_->parameters().size() + model_->statistics().size()) * sizeof(T));
+        m.gradients = bytes(gradients_);
+        for (const auto& moment : moments_) m.moments += bytes(moment);
+        m.arena = bytes(memory_->arena);
+        m.workspace = bytes(memory_->workspace);
+        m.saved_statistics = bytes(memory_->saved);
+        return m;
+    }
+
+    /// What must agree between a checkpoint and the trainer that restores it: the network layer by layer, the strategy, the numbers of the
+    /// optimiser and the options that change what a step computes. Names and values, to be compared as text.
+    std::map<std::string, std::string> identity() const {
+        std::uint64_t layers = hash_name("");
+        for (const node& n : model_->network().nodes) {
+            const std::string line = std::to_string(static_cast<int>(n.kind)) + model_->network().path(n) + ':' + std::to_string(n.inputs[0]) + ',' +
+                                     std::to_string(n.inputs[1]) + ':' + std::to_string(n.out.c) + 'x' + std::to_string(n.out.h) + 'x' +
+                                     std::to_string(n.out.w) + ':' + std::to_string(n.weight.size);
+            layers = layers * 31 + hash_name(line);
+        }
+        const auto real = [](double v) {
+            char text[32];
+            std::snprintf(text, sizeof text, "%.17g", v);
+            return std::string(text);
+        };
+        std::string weights;
+        for (const double w : options_.head_weights) weights += (weights.empty() ? "" : " ") + real(w);
+        return {{"network", std::to_string(layers)},
+                {"tasks", std::string(to_string(tasks_))},
+                {"first trained stage", std::to_string(what_.first_trained_stage)},
+                {"norm statistics", std::to_string(static_cast<int>(what_.norms))},
+                {"heads", std::to_string(heads_)},
+                {"moments", std::to_string(Optimizer::moments)},
+                {"learning rate", real(optimizer_.lr)},
+                {"weight decay", real(optimizer_.weight_decay)},
+                {"schedule", std::to_string(options_.schedule.index())},
+                {"dropout seed", std::to_string(options_.random.value)},
+                {"head weights", weights},
+                {"clip norm", real(options_.clip_norm)},
+                {"layer decay", real(options_.layer_decay)},
+                {"average", options_.average ? real(options_.average->decay) : "none"}};
     }
 
     /// Shows everything that a bit-exact continuation needs to `a`: `a.number(name, int64)`, `a.values(name, span)` for what has a fixed
@@ -219,7 +268,7 @@ private:
     }
 
     trainer(Model& m, const mode& what, scheme tasks, Optimizer optimizer, batch capacity, train_options options, std::uint64_t heads)
-        : model_{&m}, optimizer_{optimizer}, options_{std::move(options)}, heads_{heads} {
+        : model_{&m}, optimizer_{optimizer}, options_{std::move(options)}, what_{what}, tasks_{tasks}, heads_{heads} {
         const graph& g = m.network();
         if (options_.head_weights.empty()) options_.head_weights.assign(head_count, 1.0);
         if (options_.head_weights.size() != static_cast<std::size_t>(head_count))
@@ -235,7 +284,7 @@ private:
         const auto add_executor = [&](std::uint64_t mask) {
             mode step_mode = what;
             step_mode.heads = mask;
-            turn t{std::make_unique<executor<backend>>(g, step_mode, capacity.value, m.pool()), mask, std::vector<char>(parts_.size()), {}};
+            turn t{std::make_unique<executor<backend>>(g, step_mode, capacity.value, m.pool(), memory_), mask, std::vector<char>(parts_.size()), {}};
             const std::vector<node_plan>& plans = t.run->plan().nodes;
             for (std::size_t i = 0; i < plans.size(); ++i)
                 if (plans[i].trains) t.reaches[static_cast<std::size_t>(g.nodes[i].owner)] = true;
@@ -255,13 +304,14 @@ private:
         }
         mode check = validate::value(g.stage_count());
         check.heads = heads_;
-        validation_ = std::make_unique<executor<backend>>(g, check, capacity.value, m.pool());
+        validation_ = std::make_unique<executor<backend>>(g, check, capacity.value, m.pool(), memory_);
 
         std::size_t scratch = 0;
         for_each_loss([&](const auto& loss, int h) {
             scratch = std::max(scratch, loss.scratch_size(capacity.value, g[g.heads[static_cast<std::size_t>(h)].logits].out));
         });
         scratch_ = aligned_array<double>(scratch);
+        clipped_.reserve(parts_.size());
         loss_.assign(head_count, nan());
         now_.loss_sum.assign(head_count, 0);
         now_.loss_count.assign(head_count, 0);
@@ -323,6 +373,19 @@ private:
         return count;
     }
 
+    bool has_label(const data::batch& b) const {
+        check_batch(b);
+        for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
+            if (trains_head(static_cast<int>(h)) && labelled(b, h) > 0) return true;
+        return false;
+    }
+
+    /// What `step` returns, without one.
+    const std::vector<double>& pass() {
+        std::fill(loss_.begin(), loss_.end(), nan());
+        return loss_;
+    }
+
     /// Joint: the one turn. Alternating: the next head whose turn it is and that has a label in the batch.
     std::size_t next_turn(const data::batch& b) const {
         for (std::size_t k = 0; k < turns_.size(); ++k) {
@@ -364,22 +427,19 @@ private:
         const auto range = [&](aligned_array<T>& a, const part& p) {
             return a.span().subspan(static_cast<std::size_t>(p.begin - first_trained_), static_cast<std::size_t>(p.end - p.begin));
         };
-        double norm = 0;
+        clipped_.clear();
         for (std::size_t p = 0; p < parts_.size(); ++p)
-            if (moves(p)) norm += optim::squared_norm(std::span<const T>(range(gradients_, parts_[p])));
-        norm = std::sqrt(norm);
-        if (!std::isfinite(norm))
+            if (moves(p)) clipped_.push_back(range(gradients_, parts_[p]));
+        const double limit = options_.clip_norm > 0 ? options_.clip_norm : std::numeric_limits<double>::infinity();
+        if (!std::isfinite(optim::clip_by_norm(std::span<const std::span<T>>(clipped_), limit)))
             throw error("training step " + std::to_string(now_.steps + 1) + ", batch of '" + b.ids.front() + "'", "a finite gradient",
                         "one that is not; lower the learning rate or clip the gradient");
-        const double clip = options_.clip_norm > 0 ? std::min(1.0, options_.clip_norm / (norm + 1e-6)) : 1.0;
 
         const double factor = rate_factor();
         for (std::size_t k = 0; k < parts_.size(); ++k) {
             if (!moves(k)) continue;
             const part& p = parts_[k];
             const std::span<T> gradient = range(gradients_, p);
-            if (clip < 1)
-                for (T& v : gradient) v *= static_cast<T>(clip);
             std::array<std::span<T>, Optimizer::moments> state;
             for (std::size_t i = 0; i < state.size(); ++i) state[i] = range(moments_[i], p);
             optim::update_groups(optimizer_, std::span<const optim::parameter_group>(p.groups),
@@ -392,6 +452,8 @@ private:
     std::span<T> trained_parameters() { return model_->parameters().subspan(static_cast<std::size_t>(first_trained_)); }
 
     void end_epoch(data::loader* valid, const fit_options& o, double seconds) {
+        if (std::all_of(now_.loss_count.begin(), now_.loss_count.end(), [](double n) { return n == 0; }))
+            throw label_error("training data", "a label for a head that is trained", "none in a whole epoch");
         epoch_record r;
         r.epoch = static_cast<int>(now_.epoch) + 1;
         r.learning_rate = optimizer_.lr * rate_factor();
@@ -399,10 +461,29 @@ private:
             r.train_loss.push_back(now_.loss_count[h] > 0 ? now_.loss_sum[h] / now_.loss_count[h] : nan());
             now_.loss_sum[h] = now_.loss_count[h] = 0;
         }
-        const auto swap_average = [&] {
-            if (options_.average) std::swap_ranges(average_.span().begin(), average_.span().end(), trained_parameters().begin());
-        };
-        swap_average();
+        judge(valid, o, r);
+        if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) p->observe(r.monitor);
+        r.seconds = seconds;
+        history_.epochs.push_back(std::move(r));
+        ++now_.epoch;
+        now_.batch = 0;
+    }
+
+    /// Exchanges the weights with their average, if there is one, and back when it ends, whatever happens between.
+    struct averaged {
+        trainer& t;
+        explicit averaged(trainer& owner) : t{owner} { swap(); }
+        ~averaged() { swap(); }
+        averaged(const averaged&) = delete;
+        averaged& operator=(const averaged&) = delete;
+        void swap() {
+            if (t.options_.average) std::swap_ranges(t.average_.span().begin(), t.average_.span().end(), t.trained_parameters().begin());
+        }
+    };
+
+    /// Validates, compares with the best epoch so far and keeps the model if it is better.
+    void judge(data::loader* valid, const fit_options& o, epoch_record& r) {
+        const averaged weights(*this);
         r.valid_loss = valid != nullptr ? validation_losses(*valid) : std::vector<double>(head_count, nan());
         r.monitor = o.monitor ? o.monitor() : weighted_sum(valid != nullptr ? r.valid_loss : r.train_loss);
         if (!o.monitor && std::isnan(r.monitor))
@@ -416,12 +497,6 @@ private:
         } else if (o.patience > 0 && ++now_.wait >= o.patience) {
             now_.stopped = 1;
         }
-        swap_average();
-        if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) p->observe(r.monitor);
-        r.seconds = seconds;
-        history_.epochs.push_back(std::move(r));
-        ++now_.epoch;
-        now_.batch = 0;
     }
 
     /// NaN when no head has a loss: nothing to compare epochs by.
@@ -457,6 +532,8 @@ private:
     Model* model_;
     Optimizer optimizer_;
     train_options options_;
+    mode what_;
+    scheme tasks_;
     std::uint64_t heads_;
     losses losses_{};
     std::vector<part> parts_;
@@ -465,7 +542,9 @@ private:
     std::array<aligned_array<T>, Optimizer::moments> moments_;
     std::vector<turn> turns_;
     std::unique_ptr<executor<backend>> validation_;
+    std::shared_ptr<executor_memory<T>> memory_ = std::make_shared<executor_memory<T>>(); ///< of all executors: they run in turn
     aligned_array<double> scratch_;
+    std::vector<std::span<T>> clipped_;
     std::vector<double> loss_;
     progress now_;
     std::vector<T> best_parameters_, best_statistics_;

@@ -186,7 +186,7 @@ void bias_gradient(thread_pool* pool, int batch, int channels, std::ptrdiff_t pl
 
 /// Elements of workspace for the three operations above.
 template <class T>
-std::ptrdiff_t correlation_workspace(const node& n, int batch, int threads) {
+constexpr std::ptrdiff_t correlation_workspace(const node& n, int batch, int threads) {
     const correlation c(n);
     if (c.is_depthwise()) return 0;
     const std::ptrdiff_t partials = (weight_split(c, batch).sample_groups - 1) * c.weights(), flipped = c.has_flipped() ? c.weights() : 0;

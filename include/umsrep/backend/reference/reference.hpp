@@ -23,6 +23,7 @@ namespace umsrep {
 template <class T>
 struct reference {
     using scalar = T;
+    static constexpr int scalar_bytes = sizeof(T);
 
     static const char* name() { return "reference"; }
 
@@ -30,7 +31,7 @@ struct reference {
     static constexpr std::ptrdiff_t activation_size(shape s) { return s.size(); }
 
     /// Elements of operands.workspace that forward or backward of `n` need.
-    static std::ptrdiff_t workspace_size(const node& n, int batch, int threads) {
+    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads) {
         switch (n.kind) {
         case op::conv:
         case op::conv_transpose: return reference_ops::correlation_workspace<T>(n, batch, threads);
