@@ -6,8 +6,11 @@
 #include <umsrep/core/error.hpp>
 #include <umsrep/core/random.hpp>
 #include <umsrep/core/units.hpp>
+#include <umsrep/data/geometry.hpp>
 #include <umsrep/data/in_memory.hpp>
+#include <umsrep/data/intensity.hpp>
 #include <umsrep/data/loader.hpp>
+#include <umsrep/data/noise.hpp>
 #include <umsrep/data/sim/chest_xray_dataset.hpp>
 #include <umsrep/loss/bce.hpp>
 #include <umsrep/loss/charbonnier.hpp>
@@ -25,6 +28,7 @@
 #include <umsrep/metric/overlap.hpp>
 #include <umsrep/metric/ranking.hpp>
 #include <umsrep/model.hpp>
+#include <umsrep/network/describe.hpp>
 #include <umsrep/optim/adam.hpp>
 #include <umsrep/optim/adamw.hpp>
 #include <umsrep/optim/sgd.hpp>

@@ -15,7 +15,7 @@ struct mixed : network<encoder<image<2, 11, 9>, stage<"a", conv<5, extent{1, 3}>
                                stage<"b", mixed_stage>>,
                        head<"map", seq<upsample_bilinear<2>, conv<3, 3>, upsample_nearest<2>, conv_transpose<2, 3, stride<1>, padding<1>>>, loss::l2>,
                        head<"kind", seq<dropout<0.4>, linear<7>, relu, dropout<0.2>, linear<3>>, loss::cross_entropy>,
-                       head<"early", seq<max_pool<2>, global_avg_pool, linear<2>, softmax>, loss::l2, from<"a">>> {};
+                       head<"early", seq<max_pool<2>, concat_of<global_avg_pool, global_max_pool>, linear<2>, softmax>, loss::l2, from<"a">>> {};
 
 struct residual_net : network<encoder<image<1, 8, 8>,
                                       stage<"a", conv<4, 3, no_bias>, batch_norm, relu>,

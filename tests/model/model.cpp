@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -117,6 +118,21 @@ TEST_CASE("a prediction of another size is not written to") {
 TEST_CASE("the weights of a dynamic network fit every size") {
     model<any_size> small{seed{1}, extent{8, 8}}, large{seed{1}, extent{16, 24}};
     CHECK(test::same_bits(small.parameters(), large.parameters()));
+}
+
+TEST_CASE("global max pooling gives each channel's largest value, whatever the size") {
+    struct largest : network<encoder<image<2, dynamic, dynamic>, stage<"same", conv<2, 1, groups<2>, no_bias>>>, head<"max", global_max_pool, loss::l2>> {};
+    for (const extent size : {extent{1, 1}, extent{3, 5}, extent{8, 2}}) {
+        model<largest> m{seed{1}, size};
+        std::fill(m.parameters().begin(), m.parameters().end(), 1.0f);
+        auto images = xt::xtensor<float, 4>::from_shape({2, 2, static_cast<std::size_t>(size.h), static_cast<std::size_t>(size.w)});
+        random_stream r(seed{2}, "images");
+        for (float& v : images) v = -r.uniform();
+        const auto p = m.predict(images);
+        const std::size_t plane = static_cast<std::size_t>(size.h * size.w);
+        for (std::size_t c = 0; c < 4; ++c)
+            CHECK(p.get<"max">().data()[c] == *std::max_element(images.data() + c * plane, images.data() + (c + 1) * plane));
+    }
 }
 
 TEST_CASE("a clone predicts the same and is independent") {

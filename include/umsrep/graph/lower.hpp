@@ -281,6 +281,12 @@ constexpr int lower_layer(graph_builder& b, int x, avg_pool<Window, Options...>)
 constexpr int lower_layer(graph_builder& b, int x, global_avg_pool) {
     return detail::append(b, x, op::global_avg_pool, {b.shape_of(x).c, 1, 1});
 }
+constexpr int lower_layer(graph_builder& b, int x, global_max_pool) {
+    attributes a{}; // one window, as large as the image
+    const shape in = b.shape_of(x);
+    a.kernel = a.stride = extent{in.h, in.w};
+    return detail::append(b, x, op::max_pool, {in.c, 1, 1}, a);
+}
 template <extent Factor>
 constexpr int lower_layer(graph_builder& b, int x, upsample_nearest<Factor>) {
     return detail::append_upsample(b, x, op::upsample_nearest, Factor, "upsample_nearest");

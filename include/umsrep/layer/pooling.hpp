@@ -16,4 +16,7 @@ struct avg_pool {};
 /// Mean over the image: (N, C, H, W) -> (N, C, 1, 1).
 struct global_avg_pool {};
 
+/// Maximum over the image: (N, C, H, W) -> (N, C, 1, 1).
+struct global_max_pool {};
+
 } // namespace umsrep
