@@ -24,10 +24,14 @@ constexpr std::int64_t e1_macs = 64 * 4 * 9, e2_macs = 16 * 8 * 4 * 9, transpose
 
 struct half {
     static constexpr std::ptrdiff_t activation_size(shape s) { return s.size(); }
+    static constexpr std::ptrdiff_t workspace_size(const node&, int, int) { return 0; }
     static constexpr int scalar_bytes = 2;
 };
 struct padded {
     static constexpr std::ptrdiff_t activation_size(shape s) { return std::ptrdiff_t{(s.c + 15) / 16 * 16} * s.h * s.w; }
+    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads) {
+        return n.kind == op::conv ? std::ptrdiff_t{batch} * threads * n.in.size() : 0;
+    }
     static constexpr int scalar_bytes = 4;
 };
 
@@ -60,10 +64,22 @@ TEST_CASE("memory scales with the batch, and only activations do") {
     static_assert(one.gradients == parameters<net> * 4 && one.moments == 2 * one.gradients);
     static_assert(eight.parameters == one.parameters && eight.gradients == one.gradients && eight.moments == one.moments);
     static_assert(eight.arena == 8 * one.arena && eight.activations == 8 * one.activations);
-    static_assert(one.total() == one.parameters + one.gradients + one.moments + one.arena);
+    static_assert(one.saved_statistics == 2 * 4 * 4 && one.workspace == 0);
+    static_assert(one.total() == one.parameters + one.gradients + one.moments + one.arena + one.saved_statistics);
+    static_assert(training_memory<net, joint<all>>(batch{8}) == eight);
     static_assert(training_bytes<net, joint<all>>(batch{8}) == eight.total());
     static_assert(memory_of<net, infer>(batch{1}, 0).gradients == 0);
     CHECK(true);
+}
+
+TEST_CASE("alternating steps share one arena, as large as the largest of them and of validation") {
+    constexpr memory turns = training_memory<net, alternating<all>>(batch{4});
+    constexpr memory mask = memory_of<net, train<alternating<all>, "mask">>(batch{4});
+    constexpr memory label = memory_of<net, train<alternating<all>, "class">>(batch{4});
+    static_assert(turns.arena == std::max({mask.arena, label.arena, memory_of<net, validate>(batch{4}).arena}));
+    static_assert(turns.parameters == mask.parameters && turns.gradients == 4 * parameters<net>);
+    static_assert(turns.arena <= training_memory<net, joint<all>>(batch{4}).arena);
+    CHECK(label.arena < mask.arena);
 }
 
 TEST_CASE("training takes the more memory the more of the encoder trains, and prediction least") {
@@ -94,4 +110,7 @@ TEST_CASE("the plan as a constant is the plan that is made at run time") {
 TEST_CASE("a layout of a backend decides the bytes") {
     CHECK(2 * inference_bytes<net, half>(batch{1}) == inference_bytes<net>(batch{1}));
     CHECK(memory_of<net, infer, padded>(batch{1}).arena > memory_of<net, infer>(batch{1}).arena);
+    // The largest that one operation needs: the mask's convolution reads 8 x 8 x 8.
+    CHECK(memory_of<net, infer, padded>(batch{2}, 0, threads{3}).workspace == 2 * 3 * (8 * 8 * 8) * 4);
+    CHECK(memory_of<net, infer>(batch{2}, 0, threads{3}).workspace == 0);
 }
