@@ -8,11 +8,11 @@ if(NOT EXISTS "${source_dir}/examples/xray/CMakeLists.txt")
 endif()
 list(FILTER requirements EXCLUDE REGEX "^doctest")
 bootstrap()
-set(preset release)
-configure_and_build(build_dir ${preset} -DUMSREP_BUILD_TESTS=OFF -DUMSREP_NATIVE=ON)
+set(PRESET release)
+set(TARGETS xray)
+configure_and_build(build_dir -D UMSREP_BUILD_TESTS=OFF -D UMSREP_NATIVE=ON)
 
 set(run_dir "${build_dir}/demo")
-file(REMOVE_RECURSE "${run_dir}")
-execute_process(COMMAND "${build_dir}/examples/xray/xray" train --size 64 --epochs 4 --seed 1 --out "${run_dir}"
-    WORKING_DIRECTORY "${build_dir}" COMMAND_ERROR_IS_FATAL ANY)
-message(NOTICE "Picture: ${run_dir}/panel.png")
+cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+execute_process(COMMAND "${build_dir}/examples/xray/xray" train --seed 1 --threads ${cores} --force --out "${run_dir}"
+    COMMAND_ERROR_IS_FATAL ANY)

@@ -7,7 +7,7 @@ if(NOT PRESET)
 endif()
 bootstrap()
 # A room's tests share most of what they include: compiled together they take half the time.
-configure_and_build(build_dir ${PRESET} -D CMAKE_UNITY_BUILD=ON)
+configure_and_build(build_dir -D CMAKE_UNITY_BUILD=ON)
 
 set(selection "")
 if(LABELS)
