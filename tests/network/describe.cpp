@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <cstddef>
+#include <iomanip> // brings std::quoted, which a function of that name here would collide with
 #include <sstream>
 #include <string>
 
@@ -128,5 +129,5 @@ TEST_CASE("numbers are written with the unit that suits them") {
 }
 
 TEST_CASE("names that Graphviz would misread are quoted") {
-    CHECK(detail::quoted("a \"b\" \\ c") == R"("a \"b\" \\ c")");
+    CHECK(detail::dot_string("a \"b\" \\ c") == R"("a \"b\" \\ c")");
 }

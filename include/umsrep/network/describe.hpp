@@ -99,7 +99,7 @@ inline void expect_fit(const graph& g) {
 }
 
 /// Between quotation marks in the language of Graphviz.
-inline std::string quoted(std::string_view text) {
+inline std::string dot_string(std::string_view text) {
     std::string result = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') result += '\\';
@@ -163,14 +163,14 @@ inline std::string describe_dot(const graph& g) {
     using namespace detail;
     expect_fit(g);
     std::string text = "digraph network {\n  node [shape=box, fontname=\"sans-serif\"];\n";
-    text += "  n0 [label=" + quoted("image\n" + shape_text(g[0].out)) + ", shape=oval];\n";
+    text += "  n0 [label=" + dot_string("image\n" + shape_text(g[0].out)) + ", shape=oval];\n";
     for (int owner = 0; owner < g.stage_count() + g.head_count(); ++owner) {
-        text += "  subgraph cluster_" + std::to_string(owner) + " {\n    label=" + quoted(part_name(g, owner)) + ";\n";
+        text += "  subgraph cluster_" + std::to_string(owner) + " {\n    label=" + dot_string(part_name(g, owner)) + ";\n";
         for (int i = 1; i < g.size(); ++i) {
             if (g[i].owner != owner) continue;
             const std::string own = name_in_part(g, g[i]);
             text += "    n" + std::to_string(i) + " [label=" +
-                    quoted((own.empty() ? "" : own + " ") + std::string(name(g[i].kind)) + "\n" + shape_text(g[i].out)) + "];\n";
+                    dot_string((own.empty() ? "" : own + " ") + std::string(name(g[i].kind)) + "\n" + shape_text(g[i].out)) + "];\n";
         }
         text += "  }\n";
     }
