@@ -14,5 +14,5 @@ configure_and_build(build_dir -D UMSREP_BUILD_TESTS=OFF -D UMSREP_NATIVE=ON)
 
 set(run_dir "${build_dir}/demo")
 cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
-execute_process(COMMAND "${build_dir}/examples/xray/xray" train --seed 1 --threads ${cores} --force --out "${run_dir}"
+execute_process(COMMAND "${build_dir}/examples/xray/xray" train --seed 1 --epochs 6 --threads ${cores} --force --out "${run_dir}"
     COMMAND_ERROR_IS_FATAL ANY)
