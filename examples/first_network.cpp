@@ -42,19 +42,17 @@ int main() {
     data::loader train_set{patients(96, 0), 8, m.image(), head_specs(m), {.random = seed{1}}};
     data::loader valid_set{patients(24, 1000), 8, m.image(), head_specs(m), {.shuffle = false}};
 
-    fit_options o{.epochs = 3};
-    o.on_epoch = [](const epoch_record& r) {
+    const history past = fit(m, joint<all>{}, train_set, valid_set, optim::adamw{.lr = 3e-3}, {.epochs = 3});
+    for (const epoch_record& r : past.epochs)
         std::printf("epoch %d  denoise %.3f  lungs %.3f  finding %.3f\n", r.epoch, r.valid_loss[0], r.valid_loss[1], r.valid_loss[2]);
-    };
-    fit(m, joint<all>{}, train_set, valid_set, optim::adamw{.lr = 3e-3}, o);
 
-    // The encoder runs once for all heads.
     valid_set.start(0);
     const auto batch = *valid_set.next();
-    const auto prediction = m.predict(batch.images);
-    metric::mask_overlap lungs;
-    lungs.add({prediction.get<"lungs">().data(), prediction.get<"lungs">().size()},
-              {batch.heads[1].values.data(), batch.heads[1].values.size()}, batch.size());
-    std::printf("Dice of the lungs: %.2f\n", lungs.mean_dice());
+    const auto prediction = m.predict(batch.images); // the encoder runs once for all heads
+    const auto& lungs = prediction.get<"lungs">();   // N, C, H, W; probabilities
+
+    metric::mask_overlap overlap;
+    overlap.add({lungs.data(), lungs.size()}, {batch.heads[1].values.data(), batch.heads[1].values.size()}, batch.size());
+    std::printf("Dice of the lungs: %.2f\n", overlap.mean_dice());
     std::printf("probability of \"normal\" for the first image: %.2f\n", static_cast<double>(prediction.get<"finding">()(0, 0, 0, 0)));
 }
