@@ -99,8 +99,8 @@ template <class Part> struct unknown_part;
 template <fixed_string Part = "", class Net, class Backend>
 notes load(model<Net, Backend>& m, const std::filesystem::path& path, const std::string& prefix = "") {
     constexpr std::string_view part = Part;
-    constexpr bool known = part.empty() || part == "encoder" || lower<Net>().find_head(part) >= 0 ||
-                           (part.starts_with("encoder.") && lower<Net>().find_stage(part.substr(8)) >= 0);
+    constexpr bool known = part.empty() || part == "encoder" || network_traits<Net>::find_head(part) >= 0 ||
+                           (part.starts_with("encoder.") && network_traits<Net>::find_stage(part.substr(8)) >= 0);
     if constexpr (!known) static_assert(umsrep::detail::holds<unknown_part<called<Part>>>);
     const safetensors file = safetensors::read(path);
     detail::copy_weights(file, path.string(), m, part, prefix);

@@ -16,7 +16,7 @@ namespace detail {
 /// Number of the head of that name; a compile error that quotes the name when there is none.
 template <class Net, fixed_string Name>
 consteval int index_of_head() {
-    constexpr int h = lower<Net>().find_head(Name);
+    constexpr int h = network_traits<Net>::find_head(Name);
     if constexpr (h < 0) static_assert(holds<unknown_head<called<Name>>>);
     return h;
 }
