@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -22,6 +23,7 @@ int fail(std::string message) {
 } // namespace
 
 int main(int argc, char** argv) {
+    std::signal(SIGXFSZ, SIG_IGN); // a limit on the size of files is then reported as a full disk is, instead of ending the program
     std::string folder;
     try {
         const xray::command command = xray::parse(argc, argv);
