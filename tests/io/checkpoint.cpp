@@ -11,18 +11,13 @@
 #include <umsrep/io/weights.hpp>
 
 #include "../support/bits.hpp"
+#include "../support/temporary_folder.hpp"
 #include "../support/tiny.hpp"
 
 using namespace umsrep;
 using test::tiny;
 
 namespace {
-
-struct folder {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / ("umsrep-checkpoint-test-" + std::to_string(::getpid()));
-    folder() { std::filesystem::create_directories(path); }
-    ~folder() { std::filesystem::remove_all(path); }
-};
 
 struct with_dropout : network<test::tiny_encoder,
     head<"lungs", test::tiny_decoder, loss::dice_bce>,
@@ -56,12 +51,12 @@ history run(model<with_dropout>& m, const std::filesystem::path& checkpoint, Str
 } // namespace
 
 TEST_CASE_TEMPLATE("a run killed at any moment and resumed ends in the bits of one never killed", Strategy, joint<all>, alternating<last<2>>) {
-    const folder f;
+    const test::temporary_folder f;
     model<with_dropout> whole{seed{1}};
-    const history expected = run(whole, f.path / "whole.safetensors", Strategy{}, [](int) {});
+    const history expected = run(whole, f / "whole.safetensors", Strategy{}, [](int) {});
 
     // Each process dies by SIGKILL after a different number of batches; the last one lives to the end.
-    const auto checkpoint = f.path / "killed.safetensors", result = f.path / "result.safetensors";
+    const auto checkpoint = f / "killed.safetensors", result = f / "result.safetensors";
     int kills = 0;
     for (const int batches : {1, 3, 4, 5, 1000}) {
         const pid_t child = ::fork();
@@ -98,35 +93,35 @@ TEST_CASE_TEMPLATE("a run killed at any moment and resumed ends in the bits of o
 }
 
 TEST_CASE("a checkpoint of another run, or no checkpoint at all, is refused by name") {
-    const folder f;
+    const test::temporary_folder f;
     model<with_dropout> m{seed{1}};
     trainer t{m, joint<all>{}, optim::adamw{}, batch{4}};
-    io::save_checkpoint(t, f.path / "c.safetensors", "seed 1");
-    CHECK_NOTHROW(io::load_checkpoint(t, f.path / "c.safetensors", "seed 1"));
-    CHECK_THROWS_WITH_AS(io::load_checkpoint(t, f.path / "c.safetensors", "seed 2"), doctest::Contains("'seed 2'"), file_error);
-    io::save(m, f.path / "m.safetensors");
-    CHECK_THROWS_WITH_AS(io::load_checkpoint(t, f.path / "m.safetensors", "seed 1"), doctest::Contains("checkpoint"), file_error);
+    io::save_checkpoint(t, f / "c.safetensors", "seed 1");
+    CHECK_NOTHROW(io::load_checkpoint(t, f / "c.safetensors", "seed 1"));
+    CHECK_THROWS_WITH_AS(io::load_checkpoint(t, f / "c.safetensors", "seed 2"), doctest::Contains("'seed 2'"), file_error);
+    io::save(m, f / "m.safetensors");
+    CHECK_THROWS_WITH_AS(io::load_checkpoint(t, f / "m.safetensors", "seed 1"), doctest::Contains("checkpoint"), file_error);
 }
 
 TEST_CASE("a checkpoint of another strategy is refused and leaves the trainer as it was") {
-    const folder f;
+    const test::temporary_folder f;
     model<with_dropout> m{seed{1}};
     trainer all_of_it{m, joint<all>{}, optim::adamw{}, batch{4}};
-    io::save_checkpoint(all_of_it, f.path / "c.safetensors", "x");
+    io::save_checkpoint(all_of_it, f / "c.safetensors", "x");
     model<with_dropout> other{seed{2}};
     trainer heads_only{other, joint<frozen>{}, optim::adamw{}, batch{4}};
     const auto before = test::copy(other.parameters());
-    CHECK_THROWS_AS(io::load_checkpoint(heads_only, f.path / "c.safetensors", "x"), file_error);
+    CHECK_THROWS_AS(io::load_checkpoint(heads_only, f / "c.safetensors", "x"), file_error);
     CHECK(test::same_bits(before, other.parameters()));
 }
 
 TEST_CASE("a checkpoint of the same sizes but another learning rate or other turns is refused with what differs") {
-    const folder f;
+    const test::temporary_folder f;
     model<with_dropout> m{seed{1}};
     trainer t{m, joint<all>{}, optim::adamw{.lr = 1e-3}, batch{4}};
-    io::save_checkpoint(t, f.path / "c.safetensors", "x");
+    io::save_checkpoint(t, f / "c.safetensors", "x");
     trainer faster{m, joint<all>{}, optim::adamw{.lr = 1e-2}, batch{4}};
-    CHECK_THROWS_WITH_AS(io::load_checkpoint(faster, f.path / "c.safetensors", "x"), doctest::Contains("learning rate"), file_error);
+    CHECK_THROWS_WITH_AS(io::load_checkpoint(faster, f / "c.safetensors", "x"), doctest::Contains("learning rate"), file_error);
     trainer in_turn{m, alternating<all>{}, optim::adamw{.lr = 1e-3}, batch{4}};
-    CHECK_THROWS_WITH_AS(io::load_checkpoint(in_turn, f.path / "c.safetensors", "x"), doctest::Contains("expected alternating, got joint"), file_error);
+    CHECK_THROWS_WITH_AS(io::load_checkpoint(in_turn, f / "c.safetensors", "x"), doctest::Contains("expected alternating, got joint"), file_error);
 }
