@@ -2,6 +2,8 @@
 #include "options.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <thread>
 
 #include <CLI/CLI.hpp>
@@ -31,6 +33,11 @@ const CLI::Validator image_size{[](std::string& text) {
     return fits ? std::string{} : "expected a multiple of " + std::to_string(size_multiple) + " from 32 to 1024, got " + text;
 }, "SIZE"};
 
+/// CLI11's ranges let NaN through, for no comparison with it is true.
+const CLI::Validator no_nan{[](std::string& text) {
+    return std::isnan(std::strtod(text.c_str(), nullptr)) ? "expected a number, got " + text : std::string{};
+}, ""};
+
 void add_data(CLI::App& app, data_options& data) {
     app.add_option("--findings", data.findings, "Folder {train,val,test}/{NORMAL,PNEUMONIA} as published by Kermany et al.")->type_name("DIR");
     app.add_option("--lungs", data.lungs, "Manifest with columns file, mask, dataset, split; a row without mask teaches denoising only")
@@ -46,7 +53,7 @@ void add_threads(CLI::App& app, int& threads) {
 
 void add_noise(CLI::App& app, double& noise) {
     app.add_option("--noise", noise, "Standard deviation of the Gaussian noise to remove; images are in [0, 1]")
-        ->check(CLI::Range(0.001, 1.0))->capture_default_str();
+        ->check(no_nan)->check(CLI::Range(0.001, 1.0))->capture_default_str();
 }
 
 void describe(CLI::App& app, train_options& o) {
@@ -59,9 +66,10 @@ void describe(CLI::App& app, train_options& o) {
     app.add_option("--init", o.init, "Weights (safetensors) that the encoder starts from")->type_name("FILE");
     app.add_option("--epochs", o.epochs, "Passes over the training images")->check(CLI::Range(1, 100000))->capture_default_str();
     app.add_option("--batch", o.batch, "Images per step")->check(CLI::Range(4, 1024))->capture_default_str();
-    app.add_option("--learning-rate", o.learning_rate, "Of AdamW, with warm-up and cosine")->check(CLI::Range(1e-7, 1.0))->capture_default_str();
+    app.add_option("--learning-rate", o.learning_rate, "Of AdamW, with warm-up and cosine")
+        ->check(no_nan)->check(CLI::Range(1e-7, 1.0))->capture_default_str();
     app.add_option("--head-weights", o.head_weights, "Weights of the losses of denoise, lungs, finding")
-        ->expected(3)->delimiter(',')->check(CLI::NonNegativeNumber)->capture_default_str();
+        ->expected(3)->delimiter(',')->check(no_nan)->check(CLI::Range(0.0, 1e6))->capture_default_str();
     add_noise(app, o.noise);
     app.add_option("--seed", o.seed, "Of weights, order, augmentation and dropout")->capture_default_str();
     add_threads(app, o.threads);
