@@ -21,7 +21,7 @@ constexpr const char* introduction =
 
 constexpr const char* examples =
     "\nExamples:\n"
-    "  xray train --out run                                            simulated images, about a minute\n"
+    "  xray train --out run                                            simulated images, one to three minutes\n"
     "  xray train --findings kermany --lungs cxr/manifest.csv --size 128 --epochs 10 --batch 16 --out run\n"
     "  xray train --resume run                                         goes on where a run was stopped\n"
     "  xray evaluate --model run/model.safetensors --findings kermany --split test --out test.json\n"

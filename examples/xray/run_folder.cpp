@@ -32,6 +32,8 @@ void run_folder::check_free(bool force) const {
     if (force) return;
     if (finished()) throw umsrep::option_error(path.string() + ": holds a finished run; --force overwrites it");
     if (begun()) throw umsrep::option_error(path.string() + ": holds a run that was stopped; --resume goes on with it, --force overwrites it");
+    for (const fs::path& file : {metrics(), model(), history(), panel()}) // of someone who kept a model without its run, say
+        if (fs::exists(file)) throw umsrep::option_error(file.string() + ": is there already, without a run; --force removes it");
 }
 
 void run_folder::begin(const train_options& o) const {

@@ -51,6 +51,7 @@ std::vector<umsrep::history> session::train(const training& how, umsrep::data::l
         const std::filesystem::path file = checkpoint_file(how.folder, task);
         const auto save = [&trainer, &how, file] { umsrep::io::save_checkpoint(trainer, file, how.run); };
         run.on_checkpoint = save;
+        run.allow_unlabelled_heads = true; // the program has said which heads have none
         run.on_epoch = [&how, name = std::string{task}](const umsrep::epoch_record& r) { how.on_epoch(r, name); };
         run.on_batch = [&how, save, name = std::string{task}](const umsrep::batch_report& r) {
             if (how.on_batch(r, name)) return;

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -44,8 +45,13 @@ struct prediction {
 
     /// The head's output behind its output activation, N, C, H, W. A name that is no head's does not compile.
     template <fixed_string Name>
-    const xt::xtensor<float, 4>& get() const {
+    const xt::xtensor<float, 4>& get() const& {
         return outputs[static_cast<std::size_t>(detail::index_of_head<Net, Name>())];
+    }
+    /// By value: `m.predict(images).get<"lungs">()` outlives its prediction.
+    template <fixed_string Name>
+    xt::xtensor<float, 4> get() && {
+        return std::move(outputs[static_cast<std::size_t>(detail::index_of_head<Net, Name>())]);
     }
 };
 
@@ -77,11 +83,26 @@ public:
         requires(traits::is_dynamic)
         : model(s, sized(image), capacity, t, how, 0) {}
 
+    /// The size of a dynamic network has to be said.
+    template <class... Other>
+    explicit model(seed, Other...)
+        requires(traits::is_dynamic && (sizeof...(Other) == 0 || (... && !std::is_convertible_v<Other, extent>)))
+    {
+        static_assert(!traits::is_dynamic, "umsrep: this network's image size is dynamic: model<net> m{seed{1}, extent{height, width}}");
+    }
+
+    /// Takes the weights and statistics of a model of the same network, whatever the size of its images.
+    void assign(const model& other) {
+        if (other.parameters().size() != parameters().size())
+            throw shape_mismatch("model::assign", std::to_string(parameters().size()) + " parameters", std::to_string(other.parameters().size()));
+        std::copy(other.parameters().begin(), other.parameters().end(), parameters().begin());
+        std::copy(other.statistics().begin(), other.statistics().end(), statistics().begin());
+    }
+
     /// Another model of the same size with the same weights and statistics.
     model clone() const {
         model copy(body_->start, image(), batch{capacity()}, threads{body_->pool.threads()}, initialization::he, 0);
-        std::copy(parameters().begin(), parameters().end(), copy.parameters().begin());
-        std::copy(statistics().begin(), statistics().end(), copy.statistics().begin());
+        copy.assign(*this);
         for (int h = 0; h < head_count; ++h)
             if (head_count > 1 && body_->inference.plan().what.heads == std::uint64_t{1} << h) copy.predict_only(h);
         return copy;

@@ -305,6 +305,32 @@ TEST_CASE("batches without a label are passed over in a run, and a run of nothin
     CHECK_THROWS_WITH_AS(u.fit(none, nullptr, {.epochs = 1}), doctest::Contains("training data"), label_error);
 }
 
+TEST_CASE("a head whose labels never come is named, unless that is allowed") {
+    tiny_model m{seed{1}};
+    auto samples = tiny_loader(m, {12, [](std::size_t) { return 3U; }});
+    trainer t{m, joint<all>{}, optim::adamw{}, batch{4}};
+    CHECK_THROWS_WITH_AS(t.fit(samples, nullptr, {.epochs = 1}), "training data for head 'finding': expected labels, got none in a whole epoch", label_error);
+    trainer u{m, joint<all>{}, optim::adamw{}, batch{4}};
+    CHECK_NOTHROW(u.fit(samples, nullptr, {.epochs = 1, .allow_unlabelled_heads = true}));
+}
+
+TEST_CASE("taking turns over epochs of one batch is no lack of labels") {
+    tiny_model m{seed{1}};
+    auto samples = tiny_loader(m, {}, 12);
+    trainer t{m, alternating<all>{}, optim::adamw{}, batch{12}};
+    CHECK_NOTHROW(t.fit(samples, nullptr, {.epochs = 2}));
+}
+
+TEST_CASE("a wrong label is reported with its head and batch") {
+    tiny_model m{seed{1}};
+    auto samples = tiny_loader(m, {}, 4, false);
+    trainer t{m, joint<all>{}, optim::adamw{}, batch{4}};
+    samples.start(0);
+    auto b = *samples.next();
+    b.heads[2].values(1, 0, 0, 0) = 3;
+    CHECK_THROWS_WITH_AS(t.step(b), doctest::Contains("head 'finding', batch that begins with 'tiny 0'"), label_error);
+}
+
 TEST_CASE("a model per task predicts its own task") {
     task_models<tiny> tasks{tiny_model{seed{1}, batch{4}}};
     auto samples = tiny_loader(tasks.of(0));

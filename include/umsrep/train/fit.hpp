@@ -96,6 +96,12 @@ std::vector<history> fit(task_models<Net, Backend>& tasks, Strategy, data::loade
     return result;
 }
 
+template <class Strategy, class Net, class Backend, optim::optimizer Optimizer, class Setup = no_setup>
+std::vector<history> fit(task_models<Net, Backend>& tasks, Strategy s, data::loader& samples, data::loader& valid, Optimizer optimizer,
+                         const fit_options& o = {}, const train_options& how = {}, Setup setup = {}) {
+    return fit(tasks, s, samples, &valid, optimizer, o, how, setup);
+}
+
 /// Trains one model; `valid` may be null. For strategies that end in one model per task, use task_models.
 template <class Strategy, class Net, class Backend, optim::optimizer Optimizer>
 history fit(model<Net, Backend>& m, Strategy, data::loader& samples, data::loader* valid, Optimizer optimizer, const fit_options& o = {},

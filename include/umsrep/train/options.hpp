@@ -41,6 +41,7 @@ struct fit_options {
     int epochs = 10;
     int patience = 0;                    ///< epochs without a better monitor before the run stops; 0: never
     bool keep_best = true;               ///< at the end, take the weights of the best epoch
+    bool allow_unlabelled_heads = false; ///< go on when a trained head has no label in a whole epoch; otherwise that is an error
     std::function<double()> monitor{};   ///< lower is better; empty: the weighted sum of the validation (else training) losses
     std::function<void(const batch_report&)> on_batch{};
     std::function<void(const epoch_record&)> on_epoch{};

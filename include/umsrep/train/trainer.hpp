@@ -121,13 +121,15 @@ public:
     }
 
     /// Trains for `o.epochs` epochs in all, from wherever the trainer is: a restored one goes on in the middle of its epoch. Batches without a
-    /// label for a head that is trained are passed over; an epoch of nothing else throws label_error.
+    /// label for a head that is trained are passed over; a trained head without any in a whole epoch throws label_error, unless allowed.
     const history& fit(data::loader& samples, data::loader* valid, const fit_options& o) {
         const std::size_t batches = samples.batches_per_epoch();
         if (auto* cosine = std::get_if<schedule::cosine>(&options_.schedule); cosine != nullptr && cosine->total == 0)
             cosine->total = static_cast<std::int64_t>(batches) * o.epochs;
         while (now_.epoch < o.epochs && !now_.stopped) {
             const auto started = std::chrono::steady_clock::now();
+            const bool whole = now_.batch == 0; // not resumed within the epoch
+            std::vector<std::size_t> seen(head_count, 0);
             samples.start(static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch));
             while (const auto b = samples.next()) {
                 const std::vector<double>& loss = has_label(*b) ? step(*b) : pass();
@@ -137,11 +139,15 @@ public:
                         now_.loss_sum[h] += count * loss[h];
                         now_.loss_count[h] += count;
                     }
+                for (std::size_t h = 0; h < seen.size(); ++h) seen[h] += labelled(*b, h);
                 ++now_.batch;
                 if (o.on_batch) o.on_batch({static_cast<int>(now_.epoch) + 1, o.epochs, static_cast<std::size_t>(now_.batch), batches, b->size(), &loss});
                 const bool due = o.checkpoint_every != 0 && static_cast<std::size_t>(now_.batch) % o.checkpoint_every == 0;
                 if (due && static_cast<std::size_t>(now_.batch) < batches && o.on_checkpoint) o.on_checkpoint();
             }
+            for (std::size_t h = 0; h < seen.size(); ++h)
+                if (whole && !o.allow_unlabelled_heads && trains_head(static_cast<int>(h)) && seen[h] == 0)
+                    throw label_error("training data for head '" + history_.heads[h] + "'", "labels", "none in a whole epoch");
             end_epoch(valid, o, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
             if (o.on_epoch) o.on_epoch(history_.epochs.back());
             if (o.on_checkpoint) o.on_checkpoint();
@@ -407,8 +413,12 @@ private:
         for_each_loss([&](const auto& loss, int which) {
             if (which != h) return;
             const tensor_view<const float> target{labels.values.data(), logits.n, loss.target_shape(logits.s)};
-            loss_[i] = loss.evaluate(tensor_view<const T>(logits), target, std::span<const std::uint8_t>(labels.present),
-                                     options_.head_weights[i], gradient, scratch_.span());
+            try {
+                loss_[i] = loss.evaluate(tensor_view<const T>(logits), target, std::span<const std::uint8_t>(labels.present),
+                                         options_.head_weights[i], gradient, scratch_.span());
+            } catch (const label_error& wrong) { // which knows the sample's place in the batch only
+                throw label_error("head '" + history_.heads[i] + "', batch that begins with '" + b.ids.front() + "': " + wrong.what());
+            }
         });
         return labelled(b, i);
     }
@@ -452,8 +462,6 @@ private:
     std::span<T> trained_parameters() { return model_->parameters().subspan(static_cast<std::size_t>(first_trained_)); }
 
     void end_epoch(data::loader* valid, const fit_options& o, double seconds) {
-        if (std::all_of(now_.loss_count.begin(), now_.loss_count.end(), [](double n) { return n == 0; }))
-            throw label_error("training data", "a label for a head that is trained", "none in a whole epoch");
         epoch_record r;
         r.epoch = static_cast<int>(now_.epoch) + 1;
         r.learning_rate = optimizer_.lr * rate_factor();
