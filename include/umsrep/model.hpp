@@ -66,7 +66,6 @@ template <class Net, class Backend = reference<float>>
 class model {
     static_assert(fits<Net>);
     using traits = network_traits<Net>;
-    static_assert(traits::head_count < 64, "umsrep: a network may have at most 63 heads");
 
 public:
     using network_type = Net;

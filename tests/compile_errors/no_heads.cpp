@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A network without heads.
-// expect(GNU): umsrep::layer_error<umsrep::at<umsrep::quote<8>{"network"}>, umsrep::because<umsrep::quote<30>{"expected 1 to 64 heads, got 0"}>
-// expect(Clang): umsrep::layer_error<umsrep::at<quote<8>{"network"}>, umsrep::because<quote<30>{"expected 1 to 64 heads, got 0"}>
+// expect(GNU): umsrep::layer_error<umsrep::at<umsrep::quote<8>{"network"}>, umsrep::because<umsrep::quote<30>{"expected 1 to 63 heads, got 0"}>
+// expect(Clang): umsrep::layer_error<umsrep::at<quote<8>{"network"}>, umsrep::because<quote<30>{"expected 1 to 63 heads, got 0"}>
 #include <umsrep/loss/bce.hpp>
 #include <umsrep/network/check.hpp>
 

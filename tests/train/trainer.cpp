@@ -355,6 +355,18 @@ TEST_CASE("a gradient that is not finite stops training and names the batch") {
     CHECK_THROWS_WITH_AS(t.step(*samples.next()), doctest::Contains("tiny 0"), error);
 }
 
+TEST_CASE("an image that is not finite is named before it touches the model") {
+    tiny_model m{seed{1}};
+    auto samples = tiny_loader(m, {}, 4, false);
+    trainer t{m, joint<all>{}, optim::adamw{}, batch{4}};
+    samples.start(0);
+    auto b = *samples.next();
+    b.images(2, 0, 3, 3) = std::numeric_limits<float>::quiet_NaN();
+    const auto statistics = test::copy(m.statistics());
+    CHECK_THROWS_WITH_AS(t.step(b), "image 'tiny 2': expected finite values, got NaN or infinity", error);
+    CHECK(same_bits(statistics, m.statistics()));
+}
+
 TEST_CASE("a loader of other heads or images is refused") {
     tiny_model m{seed{1}};
     trainer t{m, joint<all>{}, optim::adamw{}, batch{4}};

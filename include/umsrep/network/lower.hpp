@@ -36,13 +36,13 @@ template <class Encoder, class... Heads>
 auto encoder_of(const network<Encoder, Heads...>&) -> Encoder;
 
 template <class T>
-concept is_encoder = requires(const T& t) { as_encoder(t); };
+concept is_encoder = !std::is_reference_v<T> && requires(const T& t) { as_encoder(t); };
 template <class T>
-concept is_stage = requires(const T& t) { as_stage(t); };
+concept is_stage = !std::is_reference_v<T> && requires(const T& t) { as_stage(t); };
 template <class T>
-concept is_head = requires(const T& t) { as_head(t); };
+concept is_head = !std::is_reference_v<T> && requires(const T& t) { as_head(t); };
 template <class T>
-concept is_network = requires(const T& t) { as_network(t); };
+concept is_network = !std::is_reference_v<T> && requires(const T& t) { as_network(t); };
 template <class T>
 concept has_encoder = requires(const T& t) { as_encoder(encoder_of(t)); };
 
@@ -152,8 +152,8 @@ constexpr graph lower_network(network<Encoder, Heads...>, shape size) {
     constexpr shape declared = image_of(Encoder{});
     graph_builder b(size, declared.h == dynamic || declared.w == dynamic);
     const int x = lower_encoder(b, Encoder{});
-    if (sizeof...(Heads) == 0 || sizeof...(Heads) > 64)
-        b.fail(misfit_kind::option, {}, sentence("expected 1 to 64 heads, got ", static_cast<int>(sizeof...(Heads))).view(), {}, {});
+    if (sizeof...(Heads) == 0 || sizeof...(Heads) > 63)
+        b.fail(misfit_kind::option, {}, sentence("expected 1 to 63 heads, got ", static_cast<int>(sizeof...(Heads))).view(), {}, {});
     ((void)[&] {
         if constexpr (is_head<Heads>) lower_head(b, x, Heads{});
         else fail_type<Heads>(b, {}, "head");

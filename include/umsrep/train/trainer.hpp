@@ -363,6 +363,10 @@ private:
             throw shape_mismatch("batch", "1 to " + std::to_string(validation_->capacity()) + " samples", std::to_string(b.size()));
         if (b.images.shape()[0] != b.size())
             throw shape_mismatch("batch: images", std::to_string(b.size()) + " samples", std::to_string(b.images.shape()[0]));
+        const std::size_t pixels = b.images.size() / b.size();
+        for (std::size_t i = 0; i < b.size(); ++i) // one such pixel would ruin the running statistics of every norm
+            if (!std::all_of(b.images.data() + i * pixels, b.images.data() + (i + 1) * pixels, [](float v) { return std::isfinite(v); }))
+                throw error("image '" + b.ids[i] + "'", "finite values", "NaN or infinity");
         for_each_loss([&](const auto& loss, int h) {
             const head_info& head = model_->network().heads[static_cast<std::size_t>(h)];
             const data::batch::labels& labels = b.heads[static_cast<std::size_t>(h)];
