@@ -10,4 +10,7 @@ void run(const train_options& options);
 void run(const evaluate_options& options);
 void run(const predict_options& options);
 
+/// The signal that asked training to stop; 0: none did.
+int stop_signal();
+
 } // namespace xray

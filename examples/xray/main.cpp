@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr int wrong_use = 2, stopped = 130; // 130: as a shell reports a program that Ctrl-C ended
+constexpr int wrong_use = 2;
 
 int fail(std::string message) {
     for (char& c : message)
@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
         return 0;
     } catch (const xray::interrupted&) {
         std::cerr << "\nxray: stopped; go on with: xray train --resume " << folder << '\n';
-        return stopped;
+        return 128 + xray::stop_signal(); // as a shell reports a program that the signal ended
     } catch (const xray::usage_error& wrong) {
         return fail(wrong.message + " (xray --help)");
     } catch (const std::exception& wrong) {

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 #include <umsrep/io/image.hpp>
 #include <umsrep/report/progress.hpp>
@@ -19,17 +20,20 @@ namespace report = umsrep::report;
 
 namespace {
 
-volatile std::sig_atomic_t interrupt_asked = 0;
+volatile std::sig_atomic_t stop_asked = 0;
 
-/// Ctrl-C asks for a stop while this lives; a second one stops at once.
+/// Ctrl-C or SIGTERM asks for a stop while this lives; a second one stops at once.
 struct interrupt_guard {
     interrupt_guard() {
-        std::signal(SIGINT, [](int) {
-            interrupt_asked = 1;
-            std::signal(SIGINT, SIG_DFL);
-        });
+        for (const int signal : {SIGINT, SIGTERM})
+            std::signal(signal, [](int received) {
+                stop_asked = received;
+                std::signal(received, SIG_DFL);
+            });
     }
-    ~interrupt_guard() { std::signal(SIGINT, SIG_DFL); }
+    ~interrupt_guard() {
+        for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    }
     interrupt_guard(const interrupt_guard&) = delete;
     interrupt_guard& operator=(const interrupt_guard&) = delete;
 };
@@ -106,8 +110,12 @@ description describe(const train_options& o, const std::vector<part>& train) {
 
 } // namespace
 
+int stop_signal() { return stop_asked; }
+
 void run(const train_options& given) {
     const bool resume = !given.resume.empty();
+    std::optional<folder_lock> lock;
+    if (const auto& path = resume ? given.resume : given.out; std::filesystem::is_directory(path)) lock.emplace(path);
     train_options o = resume ? run_folder{given.resume}.reopen() : given;
     o.threads = given.threads;
     for (std::string* path : {&o.data.findings, &o.data.lungs, &o.init}) // a run may be resumed from another working folder
@@ -133,17 +141,29 @@ void run(const train_options& given) {
     training_display display{static_cast<std::size_t>(o.batch), o.epochs};
     how.on_batch = [&](const umsrep::batch_report& r, std::string_view task) {
         display.batch(r, task);
-        return interrupt_asked == 0;
+        return stop_asked == 0;
     };
     how.on_epoch = [&](const umsrep::epoch_record& r, std::string_view task) { display.epoch(r, task); };
     const loading loads{static_cast<std::size_t>(o.batch), o.noise, umsrep::derived_seed(umsrep::seed{o.seed}, "data"), networks.image(),
                         networks.targets()};
     auto samples = training_loader(std::move(train), loads), validation = validation_loader(std::move(valid), loads);
 
+    if (!lock) {
+        folder.create();
+        lock.emplace(folder.path);
+        folder.check_free(o.force); // another process may have been faster
+    }
+    folder.remove_leftovers();
     if (!resume) folder.begin(o);
     const interrupt_guard stops_in_order;
     const auto started = std::chrono::steady_clock::now();
-    const std::vector<umsrep::history> runs = networks.train(how, samples, validation);
+    std::vector<umsrep::history> runs;
+    try {
+        runs = networks.train(how, samples, validation);
+    } catch (...) {
+        folder.abandon();
+        throw;
+    }
     const double here = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     networks.save(folder.model(), how.what);
     write_history(folder.history(), runs, runs.size() == 1 ? std::vector<std::string>{"all"} : std::vector<std::string>{head_names.begin(), head_names.end()});
@@ -159,7 +179,7 @@ void run(const train_options& given) {
                        {"strategy", o.strategy}, {"encoder", o.encoder}, {"size", o.size}, {"seed", o.seed}};
     umsrep::io::write_png(folder.panel(), panel(networks, test, o.noise).pixels());
     write_json(folder.metrics(), metrics);
-    folder.remove_checkpoints();
+    folder.finish(o);
     std::cout << '\n' << summary(metrics) << "\nTest images, trained in " << report::duration(seconds) << ". Picture: " << folder.panel().string() << '\n';
 }
 

@@ -44,7 +44,7 @@ TEST_CASE("files that are not there are named") {
     CHECK(refusal({"train", "--findings", none, "--out", out}) == "xray: " + none + ": no such folder");
     CHECK(refusal({"train", "--lungs", none, "--out", out}) == "xray: " + none + ": no such file");
     CHECK(refusal({"train", "--init", none, "--simulated", "6", "--size", "32", "--out", out}) == "xray: " + none + ": no such file");
-    CHECK(refusal({"train", "--resume", none}) == "xray: " + none + ": holds no run that could be resumed (no options.json)");
+    CHECK(refusal({"train", "--resume", none}) == "xray: " + none + ": holds no run that could be resumed (no checkpoint.json)");
     CHECK(refusal({"evaluate", "--model", none}) == "xray: " + none + ": no such file");
     CHECK(refusal({"predict", "--model", trained(), none, "--out", out}) == "xray: " + none + ": no such file");
     CHECK(folder.files() == 0);
@@ -114,12 +114,13 @@ TEST_CASE("checkpoints of another run are not taken") {
     const temporary_folder folder;
     const fs::path run_path = folder / "run";
     fs::copy(finished_run(), run_path);
-    fs::remove(run_path / "metrics.json");
+    fs::rename(run_path / "options.json", run_path / "checkpoint.json");
     fs::copy(run_path / "model.safetensors", run_path / "checkpoint.safetensors");
     const auto before = contents_of(run_path);
     CHECK(refusal({"train", "--resume", run_path.string()}).find("checkpoint.safetensors: expected a checkpoint of a training run") != std::string::npos);
-    std::ofstream{run_path / "options.json"} << "{}";
-    CHECK(refusal({"train", "--resume", run_path.string()}) == "xray: " + (run_path / "options.json").string() +
+    CHECK(contents_of(run_path) == before);
+    std::ofstream{run_path / "checkpoint.json"} << "{}";
+    CHECK(refusal({"train", "--resume", run_path.string()}) == "xray: " + (run_path / "checkpoint.json").string() +
                                                                    ": expected the options of a run of xray train, got something else");
 }
 
@@ -134,7 +135,16 @@ TEST_CASE("a full disk is reported, and earlier files stay as they were") {
     CHECK(line.find("cannot be written") != std::string::npos);
     CHECK(contents_of(folder / "out") == before);
     CHECK(refusal(tiny(folder / "run")).find("cannot be written") != std::string::npos);
-    CHECK(!fs::exists(folder / "run" / "checkpoint.safetensors"));
+    CHECK(contents_of(folder / "run").empty()); // so that the corrected command is taken
+}
+
+TEST_CASE("a full disk leaves the run that --force would have overwritten") {
+    const temporary_folder folder;
+    fs::copy(finished_run(), folder / "run");
+    const auto before = contents_of(folder / "run");
+    const disk_full full{10240};
+    CHECK(refusal(tiny(folder / "run") + words{"--force"}).find("checkpoint.safetensors: cannot be written") != std::string::npos);
+    CHECK(contents_of(folder / "run") == before);
 }
 
 #endif

@@ -75,16 +75,37 @@ TEST_CASE("a run that was killed, resumed, killed and resumed ends with the same
     CHECK(!fs::exists(run_path / "checkpoint.safetensors"));
 }
 
-TEST_CASE("Ctrl-C stops in order and says how to go on") {
+TEST_CASE("Ctrl-C and SIGTERM stop in order and say how to go on") {
+    for (const int signal : {SIGINT, SIGTERM}) {
+        const temporary_folder folder;
+        const fs::path run_path = folder / "run";
+        process p{UMSREP_XRAY, tiny(run_path, 500)};
+        wait_for_checkpoint(p, run_path);
+        p.send(signal);
+        CHECK(p.wait() == 128 + signal);
+        CHECK(p.err().ends_with("xray: stopped; go on with: xray train --resume " + run_path.string() + "\n"));
+        CHECK(fs::exists(run_path / "checkpoint.safetensors"));
+        CHECK(!fs::exists(run_path / "model.safetensors"));
+    }
+}
+
+TEST_CASE("a folder belongs to one training process at a time") {
     const temporary_folder folder;
     const fs::path run_path = folder / "run";
-    process p{UMSREP_XRAY, tiny(run_path, 500)};
-    wait_for_checkpoint(p, run_path);
-    p.send(SIGINT);
-    CHECK(p.wait() == 130);
-    CHECK(p.err().ends_with("xray: stopped; go on with: xray train --resume " + run_path.string() + "\n"));
-    CHECK(fs::exists(run_path / "checkpoint.safetensors"));
-    CHECK(!fs::exists(run_path / "model.safetensors"));
+    process first{UMSREP_XRAY, tiny(run_path, 500)};
+    wait_for_checkpoint(first, run_path);
+    const std::string taken = "xray: " + run_path.string() + ": another process is training into it";
+    CHECK(refusal({"train", "--resume", run_path.string()}) == taken);
+    CHECK(refusal(tiny(run_path) + words{"--force"}) == taken);
+    CHECK(first.running());
+}
+
+TEST_CASE("what a process that was killed while it wrote left behind goes away with the next run") {
+    const temporary_folder folder;
+    fs::create_directory(folder / "run");
+    std::ofstream{folder / "run" / ".umsrep-1-0.tmp"} << "half a checkpoint";
+    succeed(tiny(folder / "run", 1));
+    CHECK(contents_of(folder / "run").size() == 5);
 }
 
 TEST_CASE("a finished run is overwritten with --force only") {
