@@ -74,7 +74,7 @@ gradient_error check(Strategy, std::uint64_t which) {
 } // namespace
 
 TEST_CASE_TEMPLATE("gradients of whole networks are those of their losses, by central differences in double", Net, mixed, residual_net, test::tiny) {
-    for (const std::uint64_t which : {1, 2}) {
+    for (const std::uint64_t which : {std::uint64_t{1}, std::uint64_t{2}}) {
         CAPTURE(which);
         const auto report = [](const gradient_error& e) {
             CAPTURE(e.where);
