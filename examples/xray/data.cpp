@@ -13,6 +13,7 @@
 #include <umsrep/data/sim/chest_xray_dataset.hpp>
 #include <umsrep/io/kermany.hpp>
 #include <umsrep/io/manifest.hpp>
+#include <umsrep/io/read_bytes.hpp>
 
 #include "session.hpp"
 
@@ -62,6 +63,15 @@ std::vector<data::source> sources(std::vector<part> parts, std::size_t batch, au
     return result;
 }
 
+/// A name in a manifest ends at a NUL for the system, not for the table: another file than the named one would be read.
+void refuse_nul(const std::string& manifest) {
+    const std::vector<std::byte> bytes = umsrep::io::read_bytes(manifest);
+    const auto nul = std::ranges::find(bytes, std::byte{0});
+    if (nul == bytes.end()) return;
+    const auto line = 1 + std::count(bytes.begin(), nul, std::byte{'\n'});
+    throw umsrep::file_error(manifest + ": line " + std::to_string(line), "text", "a NUL byte");
+}
+
 } // namespace
 
 std::vector<part> read_split(const data_options& options, const std::string& split, int size, int threads) {
@@ -70,8 +80,10 @@ std::vector<part> read_split(const data_options& options, const std::string& spl
     if (options.simulates()) parts.push_back({"simulated", 1, read_all(simulated(options, split, size), size, pool)});
     if (!options.findings.empty()) parts.push_back({"findings", 12, read_all(umsrep::io::kermany{options.findings, split}, size, pool)});
     if (!options.lungs.empty()) {
+        refuse_nul(options.lungs);
         const umsrep::io::manifest rows{options.lungs, split, {.masks = {{.head = "lungs"}}}};
         part with_mask{"lungs", 3, read_all(rows, size, pool)}, without{"without mask", 1, {}};
+        for (const data::sample& s : with_mask.samples) utf8(s.group, options.lungs + ": dataset of " + s.id);
         const auto second = std::stable_partition(with_mask.samples.begin(), with_mask.samples.end(),
                                                   [](const data::sample& s) { return s.find("lungs") != nullptr; });
         std::move(second, with_mask.samples.end(), std::back_inserter(without.samples));

@@ -2,6 +2,8 @@
 #include "options.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <thread>
@@ -33,6 +35,14 @@ const CLI::Validator image_size{[](std::string& text) {
     return fits ? std::string{} : "expected a multiple of " + std::to_string(size_multiple) + " from 32 to 1024, got " + text;
 }, "SIZE"};
 
+/// CLI11 takes "-1" as 2^64 - 1.
+const CLI::Validator seed_number{[](std::string& text) {
+    std::uint64_t seed = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    const bool whole = failure == std::errc{} && end == text.data() + text.size();
+    return whole ? std::string{} : "expected a whole number from 0 to 2^64 - 1, got " + text;
+}, ""};
+
 /// CLI11's ranges let NaN through, for no comparison with it is true.
 const CLI::Validator no_nan{[](std::string& text) {
     return std::isnan(std::strtod(text.c_str(), nullptr)) ? "expected a number, got " + text : std::string{};
@@ -60,9 +70,9 @@ void describe(CLI::App& app, train_options& o) {
     add_data(app, o.data);
     app.add_option("--size", o.size, "Height and width that images are resized to")->check(image_size)->capture_default_str();
     app.add_option("--strategy", o.strategy, "Which tasks step together: joint, alternating, independent, separate")
-        ->check(CLI::IsMember({"joint", "alternating", "independent", "separate"}))->capture_default_str();
+        ->check(CLI::IsMember(strategy_names))->capture_default_str();
     app.add_option("--encoder", o.encoder, "What of the encoder trains: all, frozen, last1 ... last4")
-        ->check(CLI::IsMember({"all", "frozen", "last1", "last2", "last3", "last4"}))->capture_default_str();
+        ->check(CLI::IsMember(encoder_names))->capture_default_str();
     app.add_option("--init", o.init, "Weights (safetensors) that the encoder starts from")->type_name("FILE");
     app.add_option("--epochs", o.epochs, "Passes over the training images")->check(CLI::Range(1, 100000))->capture_default_str();
     app.add_option("--batch", o.batch, "Images per step")->check(CLI::Range(4, 1024))->capture_default_str();
@@ -71,7 +81,7 @@ void describe(CLI::App& app, train_options& o) {
     app.add_option("--head-weights", o.head_weights, "Weights of the losses of denoise, lungs, finding")
         ->expected(3)->delimiter(',')->check(no_nan)->check(CLI::Range(0.0, 1e6))->capture_default_str();
     add_noise(app, o.noise);
-    app.add_option("--seed", o.seed, "Of weights, order, augmentation and dropout")->capture_default_str();
+    app.add_option("--seed", o.seed, "Of weights, order, augmentation and dropout")->check(seed_number)->capture_default_str();
     add_threads(app, o.threads);
     app.add_option("--checkpoint-every", o.checkpoint_every, "Batches between checkpoints; also after every epoch")
         ->check(CLI::Range(1, 1000000))->capture_default_str();
@@ -135,6 +145,15 @@ train_options train_options::from_json(const nlohmann::ordered_json& json, const
     return o;
 }
 
+const std::string& utf8(const std::string& text, const std::string& entity) {
+    try {
+        static_cast<void>(nlohmann::json(text).dump());
+    } catch (const nlohmann::json::exception&) {
+        throw umsrep::option_error(entity, "a name in UTF-8", "other bytes");
+    }
+    return text;
+}
+
 command parse(int argc, const char* const* argv) {
     CLI::App app{introduction, "xray"};
     app.footer(examples);
@@ -148,15 +167,23 @@ command parse(int argc, const char* const* argv) {
     describe(*train, t);
     describe(*evaluate, e);
     describe(*predict, p);
+    app.set_version_flag("--version", "xray " XRAY_VERSION);
     try {
+        const auto named = [&](const CLI::App* one) { return one->get_name() == argv[1]; };
+        if (argc > 1 && argv[1][0] != '-' && std::ranges::none_of(std::array{train, evaluate, predict}, named))
+            throw CLI::ParseError("'" + std::string{argv[1]} + "': expected train, evaluate or predict", CLI::ExitCodes::ExtrasError);
         app.parse(argc, argv);
         if (*train && t.out.empty() && t.resume.empty()) throw CLI::RequiredError("--out or --resume");
+        if (std::ranges::all_of(t.head_weights, [](double w) { return w == 0; }))
+            throw CLI::ValidationError("--head-weights", "expected one above 0 at least, got zeros");
         if (*train && !t.resume.empty())
             for (const CLI::Option* option : train->get_options())
                 if (!option->empty() && !option->check_lname("resume") && !option->check_lname("threads"))
                     throw CLI::ExcludesError("--resume", option->get_name());
     } catch (const CLI::CallForHelp&) {
         return help{app.help()};
+    } catch (const CLI::CallForVersion& version) {
+        return help{std::string{version.what()} + '\n'};
     } catch (const CLI::ParseError& error) {
         std::string message = error.what();
         std::ranges::replace(message, '\n', ' ');

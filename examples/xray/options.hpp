@@ -63,6 +63,9 @@ struct usage_error {
 
 using command = std::variant<help, train_options, evaluate_options, predict_options>;
 
+/// Returns `text`, or throws option_error naming `entity` where it is not UTF-8, which JSON files need.
+const std::string& utf8(const std::string& text, const std::string& entity);
+
 command parse(int argc, const char* const* argv);
 
 } // namespace xray

@@ -31,6 +31,14 @@ std::vector<const sample*> choose(const std::vector<part>& parts, std::size_t mo
     return chosen;
 }
 
+/// The bars mark the most probable class in green.
+report::picture marked_wrong(report::picture bars) {
+    for (std::size_t y = 0; y < bars.height(); ++y)
+        for (std::size_t x = 0; x < bars.width(); ++x)
+            if (bars.at({y, x}) == report::colours::green) bars.fill({y, x}, 1, 1, report::colours::red);
+    return bars;
+}
+
 } // namespace
 
 report::picture panel(session& networks, const std::vector<part>& parts, double noise) {
@@ -51,7 +59,10 @@ report::picture panel(session& networks, const std::vector<part>& parts, double 
         std::vector<report::probability> classes;
         for (std::size_t c = 0; c < class_names.size(); ++c) classes.push_back({class_names[c], clean.finding.data()[c]});
         const auto* label = s->find("finding");
-        tiles.push_back({report::probability_bars(classes, size * factor, size * factor),
+        const auto best = std::ranges::max_element(classes, {}, &report::probability::value) - classes.begin();
+        report::picture bars = report::probability_bars(classes, size * factor, size * factor);
+        if (label && label->value(0, 0, 0) != static_cast<float>(best)) bars = marked_wrong(std::move(bars));
+        tiles.push_back({std::move(bars),
                          label ? "truth: " + class_names.at(static_cast<std::size_t>(label->value(0, 0, 0))) : "truth: not known"});
     }
     return report::grid(tiles, {.columns = 5});

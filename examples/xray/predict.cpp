@@ -35,6 +35,18 @@ std::vector<input> read_inputs(const std::vector<fs::path>& files) {
     return inputs;
 }
 
+/// Predictions beside their inputs may have the name of one: a.png gives a.lungs.png.
+void refuse_overwriting(const std::vector<input>& inputs, const fs::path& folder) {
+    for (const input& in : inputs)
+        for (const char* ending : {".denoised.png", ".lungs.png", ".overlay.png", ".json"})
+            for (const input& other : inputs) {
+                std::error_code not_there;
+                const fs::path output = folder / (in.file.stem().string() + ending);
+                if (fs::equivalent(output, other.file, not_there))
+                    throw umsrep::option_error(output.string() + ": is an input and would be overwritten; --out needs another folder");
+            }
+}
+
 data::tensor mask_of(data::tensor probability) {
     for (std::size_t i = 0; i < probability.size(); ++i) probability.data()[i] = probability.data()[i] > 0.5f ? 1.0f : 0.0f;
     return probability;
@@ -75,6 +87,7 @@ void run(const predict_options& o) {
     description what;
     session networks = session::open(o.model, o.threads, what);
     const std::vector<input> inputs = read_inputs(o.images);
+    refuse_overwriting(inputs, o.out);
     std::error_code failure;
     fs::create_directories(o.out, failure);
     if (failure) throw umsrep::file_error(o.out.string() + ": cannot be made a folder: " + failure.message());

@@ -108,7 +108,7 @@ void run_folder::remove_leftovers() const {
 }
 
 void write_json(const fs::path& path, const nlohmann::ordered_json& json) {
-    umsrep::io::write_atomically(path, [&](std::ostream& out) { out << json.dump(2) << '\n'; });
+    umsrep::io::write_atomically(path, [&](std::ostream& out) { out << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n'; });
 }
 
 void write_history(const fs::path& path, const std::vector<umsrep::history>& runs, const std::vector<std::string>& tasks) {

@@ -56,6 +56,7 @@ private:
     std::vector<std::filesystem::path> checkpoints() const;
 };
 
+/// What is not UTF-8, such as a file's name may be, becomes U+FFFD.
 void write_json(const std::filesystem::path& path, const nlohmann::ordered_json& json);
 void write_history(const std::filesystem::path& path, const std::vector<umsrep::history>& runs, const std::vector<std::string>& tasks);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -46,6 +47,11 @@ public:
         if (found == notes_.end()) throw umsrep::file_error(file_, "a model of xray train", "a safetensors file without '" + key + "'");
         return found->second;
     }
+    const std::string& one_of(const std::string& key, const std::vector<std::string>& known) const {
+        const std::string& value = text(key);
+        if (std::ranges::find(known, value) == known.end()) throw umsrep::file_error(file_ + ": " + key, "one of " + joined(known), "'" + value + "'");
+        return value;
+    }
     template <class T>
     T number(const std::string& key) const {
         const std::string& value = text(key);
@@ -67,11 +73,21 @@ description description_of(const umsrep::io::notes& notes, const std::string& fi
     const notes_reader read{notes, file};
     read.require("xray.format", format);
     read.require("xray.classes", joined(class_names));
-    description d{read.number<int>("xray.size"), read.text("xray.strategy"), read.text("xray.encoder"), read.number<std::uint64_t>("xray.seed"),
-                  parts(read.text("xray.heads"))};
+    description d{read.number<int>("xray.size"), read.one_of("xray.strategy", strategy_names), read.one_of("xray.encoder", encoder_names),
+                  read.number<std::uint64_t>("xray.seed"), parts(read.text("xray.heads"))};
+    for (const std::string& head : d.heads)
+        if (std::ranges::find(head_names, head) == head_names.end())
+            throw umsrep::file_error(file + ": xray.heads", "some of denoise, lungs, finding", "'" + head + "'");
     if (d.size < size_multiple || d.size > 4096 || d.size % size_multiple != 0)
         throw umsrep::file_error(file + ": xray.size", "a multiple of " + std::to_string(size_multiple), std::to_string(d.size));
     return d;
+}
+
+/// A run that diverged leaves such weights; nothing computed with them means anything.
+void refuse_not_finite(const umsrep::io::safetensors& weights, const std::string& file) {
+    for (const std::string& name : weights.names())
+        if (const auto values = weights.values<float>(name); !std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
+            throw umsrep::file_error(file + ": tensor '" + name + "'", "finite numbers", "NaN or infinity");
 }
 
 bool one_model_per_task(const description& d) {
@@ -99,7 +115,9 @@ session::~session() = default;
 session::session(session&&) noexcept = default;
 
 session session::open(const std::filesystem::path& file, int threads, description& what) {
-    what = description_of(umsrep::io::safetensors::read(file).metadata(), file.string());
+    const auto weights = umsrep::io::safetensors::read(file);
+    what = description_of(weights.metadata(), file.string());
+    refuse_not_finite(weights, file.string());
     session opened{what.size, what.seed, threads};
     auto& models = opened.state_->models;
     if (one_model_per_task(what)) {

@@ -19,6 +19,8 @@
 namespace xray {
 
 inline constexpr std::array<std::string_view, 3> head_names{"denoise", "lungs", "finding"};
+inline const std::vector<std::string> strategy_names{"joint", "alternating", "independent", "separate"};
+inline const std::vector<std::string> encoder_names{"all", "frozen", "last1", "last2", "last3", "last4"};
 inline const std::vector<std::string> class_names{"normal", "bacterial", "viral"};
 /// Four halvings stand between the image and the deepest stage.
 inline constexpr int size_multiple = 16;

@@ -119,7 +119,7 @@ void run(const train_options& given) {
     train_options o = resume ? run_folder{given.resume}.reopen() : given;
     o.threads = given.threads;
     for (std::string* path : {&o.data.findings, &o.data.lungs, &o.init}) // a run may be resumed from another working folder
-        if (!path->empty()) *path = std::filesystem::absolute(*path).string();
+        if (!path->empty()) *path = utf8(std::filesystem::absolute(*path).string(), *path);
     const run_folder folder{o.out};
     if (o.strategy == "separate" && o.encoder != "all")
         throw umsrep::option_error("strategy separate", "encoder all, since every task starts from scratch", "'" + o.encoder + "'");

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #ifdef UMSREP_XRAY
 
+#include <limits>
+
 #include <doctest/doctest.h>
 
 #include <tests/examples/xray.hpp>
 #include <tests/support/disk_full.hpp>
+#include <umsrep/io/safetensors.hpp>
 
 using namespace umsrep::test;
 using namespace umsrep::test::xray;
@@ -36,6 +39,66 @@ TEST_CASE("xray without or with wrong arguments says what it expects") {
     const outcome help = run({"--help"});
     CHECK(help.code == 0);
     CHECK(help.out.find("xray train --out run") != std::string::npos);
+}
+
+TEST_CASE("words and numbers that mean nothing are named") {
+    CHECK(refusal({"foo"}) == "xray: 'foo': expected train, evaluate or predict (xray --help)");
+    CHECK(refusal({"train", "--out", "x", "--seed", "-1"}).find("expected a whole number from 0 to 2^64 - 1, got -1") != std::string::npos);
+    CHECK(refusal({"train", "--out", "x", "--seed", "18446744073709551616"}).find("got 18446744073709551616") != std::string::npos);
+    CHECK(refusal({"train", "--out", "x", "--head-weights", "0,0,0"}).find("expected one above 0 at least, got zeros") != std::string::npos);
+    const outcome version = run({"--version"});
+    CHECK(version.code == 0);
+    CHECK(version.out.starts_with("xray "));
+}
+
+TEST_CASE("names that no JSON file or no file system can hold are refused") {
+    const temporary_folder folder;
+    const std::string init = (folder / "\xff").string();
+    CHECK(refusal({"train", "--init", init, "--out", (folder / "run").string()}) == "xray: " + init + ": expected a name in UTF-8, got other bytes");
+    write_lungs(folder.path());
+    const std::string manifest = (folder / "manifest.csv").string(), whole = content_of(manifest);
+    const auto with = [&](const std::string& name, const std::string& cell) {
+        std::string text = whole;
+        std::ofstream{manifest, std::ios::binary} << text.replace(text.find(name), name.size(), cell);
+        return refused_lungs(folder);
+    };
+    CHECK(with("set0", "\xff") == "xray: " + manifest + ": dataset of train0.png: expected a name in UTF-8, got other bytes");
+    CHECK(with("train1.png", std::string{"train1.png\0x", 12}) == "xray: " + manifest + ": line 3: expected text, got a NUL byte");
+}
+
+TEST_CASE("a prediction that would overwrite an input is refused") {
+    const temporary_folder folder;
+    write_picture(folder / "a.png", 32, 32);
+    write_picture(folder / "a.lungs.png", 32, 32);
+    const auto before = contents_of(folder.path());
+    const std::string line = refusal({"predict", "--model", trained(), (folder / "a.png").string(), (folder / "a.lungs.png").string(), "--out", folder.path().string()});
+    CHECK(line == "xray: " + (folder / "a.lungs.png").string() + ": is an input and would be overwritten; --out needs another folder");
+    CHECK(contents_of(folder.path()) == before);
+}
+
+TEST_CASE("a model file with NaN or notes that are not known is named") {
+    using umsrep::io::safetensors;
+    const temporary_folder folder;
+    const fs::path file = folder / "model.safetensors";
+    const auto refused = [&](auto change) {
+        safetensors model = safetensors::read(trained());
+        change(model);
+        model.write(file);
+        return refusal({"evaluate", "--model", file.string()});
+    };
+    for (const char* key : {"xray.heads", "xray.strategy", "xray.encoder"})
+        CHECK(refused([&](safetensors& model) { model.metadata()[key] = "other"; }).starts_with("xray: " + file.string() + ": " + key + ": expected "));
+    safetensors broken;
+    const safetensors model = safetensors::read(trained());
+    broken.metadata() = model.metadata();
+    for (const std::string& name : model.names()) {
+        auto values = model.values<float>(name);
+        if (name == model.names().back()) values.front() = std::numeric_limits<float>::quiet_NaN();
+        broken.add(name, model.shape(name), values);
+    }
+    broken.write(file);
+    CHECK(refusal({"evaluate", "--model", file.string()}) ==
+          "xray: " + file.string() + ": tensor '" + model.names().back() + "': expected finite numbers, got NaN or infinity");
 }
 
 TEST_CASE("files that are not there are named") {
