@@ -68,7 +68,7 @@ gradient_error check(Strategy, std::uint64_t which) {
     for (const node& n : g.nodes)
         if (n.weight && n.owner < what.first_trained_stage) first = std::max(first, std::max(n.weight.offset + n.weight.size, n.bias.offset + n.bias.size));
     const auto trained = static_cast<std::size_t>(first);
-    return check_gradient([&] { return run(ignored); }, m.parameters().subspan(trained), std::span<const double>(gradients).subspan(trained), 300);
+    return check_gradient([&] { return run(ignored); }, m.parameters().subspan(trained), std::span<const double>(gradients).subspan(trained), 100);
 }
 
 } // namespace
