@@ -8,12 +8,13 @@
 
 // Every call of malloc in this program is counted, operator new's and Eigen's alike: the C library lets a program have a malloc of its
 // own. The sanitizers bring theirs, so there is nothing to count under them, nor on other C libraries.
-#if defined(__has_feature)
+// GCC has macros of its own for them, even where Eigen defines __has_feature to be always 0.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UMSREP_TEST_SANITIZED
+#elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
 #define UMSREP_TEST_SANITIZED
 #endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UMSREP_TEST_SANITIZED
 #endif
 
 #if defined(__GLIBC__) && !defined(UMSREP_TEST_SANITIZED)
