@@ -64,8 +64,8 @@ public:
     tensor_view<scalar> input(int n) { return value(0, n); }
 
     /// Runs the plan on the `n` images in `input`. `on_head(h, result, gradient)` is called as soon as head `h` is computed; in training
-    /// it must write the gradient of the loss with respect to `result` to `gradient` (null in inference). `drop` is the stream that
-    /// dropout draws from; each node takes its own from it.
+    /// it must write the gradient of the loss with respect to `result` to `gradient` (null in inference). Dropout draws from a
+    /// stream of its own for each `dropout_seed`, `step_number` and node.
     template <class OnHead>
     void run(int n, const model_arrays<scalar>& arrays, seed dropout_seed, std::uint64_t step_number, OnHead&& on_head) {
         assert(n >= 1 && n <= capacity_);
