@@ -137,7 +137,7 @@ std::vector<umsrep::data::head_spec> session::targets() const { return umsrep::h
 
 cost session::costs() const {
     const umsrep::graph& g = state_->models.of(0).network();
-    const auto plan = umsrep::make_plan(g, umsrep::infer::value(g.stage_count()), umsrep::dense_float::activation_size);
+    const auto plan = umsrep::make_plan(g, umsrep::infer::value(g.stage_count()), umsrep::dense_float::storage);
     cost c{g.parameters, umsrep::macs(g, plan)};
     if (state_->models.size() == 1) return c;
     std::int64_t encoder_parameters = 0, encoder_macs = 0;

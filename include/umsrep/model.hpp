@@ -197,8 +197,7 @@ public:
     /// Runs an executor of this model's graph in inference on `n` images; `on_head(h, result)`.
     template <class OnHead>
     void run(executor<Backend>& e, const float* images, int n, OnHead on_head) {
-        const tensor_view<scalar> in = e.input(n);
-        std::transform(images, images + in.size(), in.data, [](float v) { return static_cast<scalar>(v); });
+        e.set_input(n, images);
         e.run(n, {parameters().data(), statistics().data(), nullptr, 0}, seed{0}, 0,
               [&](int h, tensor_view<scalar> result, tensor_view<scalar>) { on_head(h, result); });
     }

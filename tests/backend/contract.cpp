@@ -254,7 +254,7 @@ TEST_CASE("batch_norm's statistics are right far from zero") {
     for (const float x : op.in[0]) mean += static_cast<double>(x) / static_cast<double>(op.in[0].size());
     for (const float x : op.in[0]) variance += (static_cast<double>(x) - mean) * (static_cast<double>(x) - mean) / static_cast<double>(op.in[0].size());
     op.forward();
-    CHECK(op.saved_rstd[0] == doctest::Approx(1 / std::sqrt(variance + 1e-5)).epsilon(1e-5));
+    CHECK(op.state[1] == doctest::Approx(1 / std::sqrt(variance + 1e-5)).epsilon(1e-5));
 }
 
 TEST_CASE("max_pool gives the gradient to the first of equal pixels and lets a NaN through") {

@@ -78,7 +78,7 @@ struct operation {
     node n;
     int batch;
     thread_pool pool;
-    std::vector<T> in[2], out, weight, bias, running_mean, running_var, saved_mean, saved_rstd;
+    std::vector<T> in[2], out, weight, bias, running_mean, running_var, state;
     std::vector<T> grad_out, grad_in[2], grad_weight, grad_bias, workspace;
     random_stream random{seed{1}, "dropout"};
     operands<T> o;
@@ -101,8 +101,9 @@ struct operation {
         fill(grad_weight, n.weight.size);
         fill(grad_bias, n.bias.size);
         if (n.kind == op::batch_norm)
-            for (auto* v : {&running_mean, &running_var, &saved_mean, &saved_rstd}) fill(*v, n.in.c);
+            for (auto* v : {&running_mean, &running_var}) fill(*v, n.in.c);
         for (T& v : running_var) v = v * v + T(0.5);
+        fill(state, Backend::state_size(n, true, true));
         fill(workspace, Backend::workspace_size(n, batch, threads));
 
         o.n = &n;
@@ -122,8 +123,7 @@ struct operation {
         o.grad_bias = pointer(grad_bias);
         o.running_mean = pointer(running_mean);
         o.running_var = pointer(running_var);
-        o.saved_mean = pointer(saved_mean);
-        o.saved_rstd = pointer(saved_rstd);
+        o.state = pointer(state);
         o.training = o.batch_statistics = true;
         o.random = &random;
     }

@@ -56,7 +56,7 @@ gradient_error check(Strategy, std::uint64_t which) {
     const auto run = [&](std::vector<double>& into) {
         const std::vector<double> statistics(m.statistics().begin(), m.statistics().end());
         double total = 0;
-        std::copy(images.begin(), images.end(), e.input(3).data);
+        e.set_input(3, images.data());
         e.run(3, {m.parameters().data(), m.statistics().data(), into.data(), 0}, seed{5}, 1,
               [&](int head, tensor_view<double> logits, tensor_view<double> gradient) {
                   const std::size_t h = static_cast<std::size_t>(head);

@@ -76,7 +76,7 @@ TEST_CASE("outputs before the output activation agree with PyTorch") {
     const data::batch b = batch_of(f);
     mode what = joint<all>::value(3);
     executor<reference<float>> e(m.network(), what, 4, m.pool());
-    std::copy(b.images.begin(), b.images.end(), e.input(4).data);
+    e.set_input(4, b.images.data());
     std::vector<float> gradients(m.parameters().size());
     e.run(4, {m.parameters().data(), m.statistics().data(), gradients.data(), 0}, seed{0}, 0,
           [&](int h, tensor_view<float> logits, tensor_view<float> gradient) {

@@ -27,7 +27,7 @@ constexpr std::int64_t macs(const Graph& g, const Plan& p) {
     std::int64_t total = 0;
     for (int i = 0; i < g.size(); ++i) {
         const node_plan& n = p.nodes[static_cast<std::size_t>(i)];
-        if (n.value < 0) continue;
+        if (!n.runs()) continue;
         total += macs(g[i]) * (1 + (n.trains ? 1 : 0) + (n.differentiate[0] ? 1 : 0));
     }
     return total;
@@ -47,16 +47,37 @@ template <class Graph, class Plan, class Size>
 constexpr std::ptrdiff_t workspace_of(const Graph& g, const Plan& p, Size size, int batch, int threads) {
     std::ptrdiff_t most = 0;
     for (int i = 1; i < g.size(); ++i)
-        if (p.nodes[static_cast<std::size_t>(i)].value >= 0) most = std::max<std::ptrdiff_t>(most, size(g[i], batch, threads));
+        if (p.nodes[static_cast<std::size_t>(i)].runs()) most = std::max<std::ptrdiff_t>(most, size(g[i], batch, threads));
     return most;
 }
 
-/// Whether batch statistics are kept from forward to backward.
-template <class Plan>
-constexpr bool saves_statistics(const Plan& p) {
-    for (const node_plan& n : p.nodes)
-        if (n.batch_statistics) return true;
-    return false;
+/// Elements of state that the ops of a plan keep from forward to backward, one after another, each at a multiple of the arena's
+/// granularity. `size(node, batch_statistics, training)`; `each(i, offset)` is told where node i's begins.
+template <class Graph, class Plan, class Size, class Each>
+constexpr std::ptrdiff_t place_states(const Graph& g, const Plan& p, Size size, Each each) {
+    std::ptrdiff_t end = 0;
+    for (int i = 1; i < g.size(); ++i) {
+        const node_plan& n = p.nodes[static_cast<std::size_t>(i)];
+        if (!n.runs()) continue;
+        each(i, end);
+        end += round_to_granularity(size(g[i], n.batch_statistics, p.what.training));
+    }
+    return end;
+}
+template <class Graph, class Plan, class Size>
+constexpr std::ptrdiff_t state_of(const Graph& g, const Plan& p, Size size) {
+    return place_states(g, p, size, [](int, std::ptrdiff_t) {});
+}
+
+/// Elements per sample of the plain copies that a network's border needs where the backend stores an image, a head's result or its gradient
+/// in a layout of its own: the most that is needed at once.
+template <class Graph, class Plan>
+constexpr std::ptrdiff_t border_of(const Graph& g, const Plan& p, const storage_policy& storage) {
+    const auto copy = [&](int i) { return storage.dense(g[i].out) ? 0 : round_to_granularity(g[i].out.size()); };
+    std::ptrdiff_t most = copy(0);
+    for (const step& s : p.steps)
+        if (s.what == phase::head) most = std::max(most, copy(s.first) * (p.nodes[static_cast<std::size_t>(s.first)].gradient >= 0 ? 2 : 1));
+    return most;
 }
 
 /// The parts of an arena, in elements per sample: the most that is alive at one moment of each kind, and the whole with its gaps.

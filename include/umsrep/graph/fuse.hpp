@@ -5,43 +5,87 @@
 
 #include <umsrep/graph/differentiate.hpp>
 #include <umsrep/graph/prune.hpp>
+#include <umsrep/graph/storage.hpp>
 
 namespace umsrep {
 
-/// Which buffer a value lives in: values that may be written over each other share one. -1: not computed.
+/// Which buffer a value lives in: values that may be written over each other share one. -1: none.
 struct sharing {
     std::vector<int> value, gradient; ///< per node: the node whose buffer it uses
+    std::vector<char> deferred;       ///< per node: its value is never written; who reads it computes it, see node_plan
 };
 
-/// Decides what runs in place: batch-norm, addition and activation over the convolution's output, and their gradients likewise, wherever
-/// nobody needs the value that is written over.
-constexpr sharing fuse(const graph& g, const mode& m, const std::vector<node_use>& use) {
-    const auto at = [&](int i) -> const node_use& { return use[static_cast<std::size_t>(i)]; };
-    std::vector<int> readers(g.nodes.size(), 0);
-    for (int i = 0; i < g.size(); ++i)
-        if (at(i).forward)
-            for (const int input : g[i].inputs)
-                if (input >= 0) ++readers[static_cast<std::size_t>(input)];
-    for (int h = 0; h < g.head_count(); ++h)
-        if (m.has_head(h)) ++readers[static_cast<std::size_t>(result_of(g.heads[static_cast<std::size_t>(h)], m))];
+namespace detail {
 
-    sharing s{std::vector<int>(g.nodes.size(), -1), std::vector<int>(g.nodes.size(), -1)};
+/// Who reads a value.
+struct readership {
+    int count = 0;
+    bool by_head = false;         ///< as its result
+    bool by_norm_or_concat = false;
+};
+
+constexpr std::vector<readership> readers_of(const graph& g, const mode& m, const std::vector<node_use>& use) {
+    std::vector<readership> readers(g.nodes.size(), readership{});
+    for (int i = 0; i < g.size(); ++i) {
+        if (!use[static_cast<std::size_t>(i)].forward) continue;
+        for (const int input : g[i].inputs) {
+            if (input < 0) continue;
+            readership& r = readers[static_cast<std::size_t>(input)];
+            ++r.count;
+            if (g[i].kind == op::batch_norm || g[i].kind == op::concat) r.by_norm_or_concat = true;
+        }
+    }
+    for (int h = 0; h < g.head_count(); ++h)
+        if (m.has_head(h)) {
+            readership& r = readers[static_cast<std::size_t>(result_of(g.heads[static_cast<std::size_t>(h)], m))];
+            ++r.count;
+            r.by_head = true;
+        }
+    return readers;
+}
+
+/// Whether a concat may be left to its readers: its inputs must lie in whole blocks of channels, each in one part, and every reader
+/// must read and differentiate in parts. Of one value twice, two parts of a gradient would be one.
+constexpr bool defers_concat(const graph& g, int i, const readership& readers, const sharing& s, const storage_policy& storage) {
+    if (storage.concat_block == 0 || readers.by_head || readers.by_norm_or_concat) return false;
+    const auto [a, b] = g[i].inputs;
+    const auto in_one_part = [&](int x) { return s.value[static_cast<std::size_t>(x)] >= 0 && !storage.dense(g[x].out); };
+    return a != b && g[a].out.c % storage.concat_block == 0 && in_one_part(a) && in_one_part(b);
+}
+
+} // namespace detail
+
+/// Decides what runs in place: batch-norm, addition and activation over the convolution's output, and their gradients likewise, wherever
+/// nobody needs the value that is written over. What cannot, but costs a reader nothing to compute, is deferred where the backend does so:
+/// a batch-norm whose input is kept, the ReLU behind it, a concatenation. Nothing is ever written over a value that is read so.
+constexpr sharing fuse(const graph& g, const mode& m, const std::vector<node_use>& use, const storage_policy& storage) {
+    const auto at = [&](int i) -> const node_use& { return use[static_cast<std::size_t>(i)]; };
+    const std::vector<detail::readership> readers = detail::readers_of(g, m, use);
+    sharing s{std::vector<int>(g.nodes.size(), -1), std::vector<int>(g.nodes.size(), -1), std::vector<char>(g.nodes.size(), false)};
     for (int i = 0; i < g.size(); ++i) {
         if (!at(i).forward) continue;
         const std::size_t n = static_cast<std::size_t>(i);
         const op kind = g[i].kind;
         const int x = g[i].inputs[0];
+        if (kind == op::concat && detail::defers_concat(g, i, readers[n], s, storage)) {
+            s.deferred[n] = true;
+            continue;
+        }
         s.value[n] = i;
         if (at(i).backward) s.gradient[n] = i;
-        if (x <= 0 || readers[static_cast<std::size_t>(x)] != 1) continue;
+        if (x < 0) continue;
+        const std::size_t from = static_cast<std::size_t>(x);
         const bool input_kept = (at(i).backward && backward_reads_input(kind, at(i).trains, at(i).batch_statistics)) ||
                                 (at(x).backward && backward_reads_output(g[x].kind));
-        if (runs_in_place(kind, at(i).batch_statistics) && !input_kept) s.value[n] = s.value[static_cast<std::size_t>(x)];
+        const bool in_place = runs_in_place(kind, at(i).batch_statistics) && x > 0 && readers[from].count == 1 && !input_kept && !s.deferred[from];
+        const bool reads_through = kind == op::batch_norm ? !s.deferred[from] : kind == op::relu && s.deferred[from] && g[x].kind == op::batch_norm;
+        s.deferred[n] = storage.defers_norms && !in_place && reads_through && !readers[n].by_head;
+        if (in_place || s.deferred[n]) s.value[n] = s.value[from];
     }
     // Gradients flow the other way: the input's gradient takes the place of the output's.
     for (int i = g.size() - 1; i > 0; --i) {
         const int x = g[i].inputs[0];
-        if (at(i).backward && x > 0 && at(x).backward && readers[static_cast<std::size_t>(x)] == 1 &&
+        if (at(i).backward && x > 0 && s.gradient[static_cast<std::size_t>(x)] >= 0 && readers[static_cast<std::size_t>(x)].count == 1 &&
             differentiates_in_place(g[i].kind))
             s.gradient[static_cast<std::size_t>(x)] = s.gradient[static_cast<std::size_t>(i)];
     }

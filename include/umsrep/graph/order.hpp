@@ -31,7 +31,7 @@ constexpr std::vector<step> order_steps(const graph& g, const mode& m, const std
     const auto buffer = [&](int i) { return s.value[static_cast<std::size_t>(i)]; };
     const auto forward = [&](int first, int last) {
         for (int i = first; i < last; ++i) {
-            if (!at(i).forward) continue;
+            if (!at(i).forward || buffer(i) < 0) continue; // a concatenation left to its readers is no work
             const bool joins = i > first && !steps.empty() && steps.back().what == phase::forward && steps.back().last == i - 1 &&
                                g[i].inputs[0] == i - 1 && buffer(i) == buffer(i - 1);
             if (joins) steps.back().last = i;

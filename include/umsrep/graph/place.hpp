@@ -19,6 +19,10 @@ struct buffer {
 /// Every buffer's size is rounded up to this many elements, so that offsets keep the alignment of vector registers.
 inline constexpr std::ptrdiff_t arena_granularity = 16;
 
+constexpr std::ptrdiff_t round_to_granularity(std::ptrdiff_t elements) {
+    return (elements + arena_granularity - 1) / arena_granularity * arena_granularity;
+}
+
 /// Gives every buffer an offset so that buffers alive at the same time do not overlap; returns the size of the arena. Greedy by size,
 /// lowest gap first: Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020.
 constexpr std::ptrdiff_t place(std::vector<buffer>& buffers) {

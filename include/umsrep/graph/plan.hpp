@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include <umsrep/graph/place.hpp>
@@ -15,8 +16,13 @@ struct node_plan {
     int value = -1, gradient = -1;     ///< buffers; -1: there is none
     std::array<bool, 2> differentiate{}; ///< the gradient of input i is computed
     std::array<bool, 2> accumulate{};    ///< ... and added to what other readers of that input wrote
-    bool trains = false;
+    std::array<bool, 2> accumulate_second{}; ///< the same for its second part, where input i is a deferred concatenation
+    /// The value is never written. A batch_norm's is read from its input's buffer, `value`, through the norm; a ReLU's through the norm and
+    /// the ReLU; a concatenation's from the buffers of its two inputs, and its gradient goes to theirs.
+    bool deferred = false;
     bool batch_statistics = false;
+
+    constexpr bool runs() const { return value >= 0 || deferred; }
     friend constexpr bool operator==(const node_plan&, const node_plan&) = default;
 };
 
@@ -35,12 +41,10 @@ struct execution_plan {
     }
 };
 
-/// A plan whose buffers have no places yet: prune, fuse, order, lifetimes. `elements(shape)` is what one sample of that shape takes in
-/// the backend's layout.
-template <class Elements>
-constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, Elements elements) {
+/// A plan whose buffers have no places yet: prune, fuse, order, lifetimes.
+constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const storage_policy& storage) {
     const std::vector<node_use> use = prune(g, m);
-    const sharing share = fuse(g, m, use);
+    const sharing share = fuse(g, m, use, storage);
     execution_plan p{};
     p.what = m;
     p.steps = order_steps(g, m, use, share);
@@ -53,9 +57,7 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, Eleme
         int& number = numbers[static_cast<std::size_t>(host)];
         if (number < 0) {
             number = static_cast<int>(p.buffers.size());
-            const std::ptrdiff_t n = elements(g[host].out);
-            const std::ptrdiff_t rounded = (n + arena_granularity - 1) / arena_granularity * arena_granularity;
-            p.buffers.push_back({0, rounded, static_cast<int>(p.steps.size()), -1, gradient});
+            p.buffers.push_back({0, round_to_granularity(storage.elements(g[host].out)), static_cast<int>(p.steps.size()), -1, gradient});
         }
         return number;
     };
@@ -65,6 +67,7 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, Eleme
         const node_use& u = use[static_cast<std::size_t>(i)];
         n.value = buffer_of(share.value, value_numbers, i, false);
         n.gradient = buffer_of(share.gradient, gradient_numbers, i, true);
+        n.deferred = share.deferred[static_cast<std::size_t>(i)];
         n.trains = u.trains;
         n.batch_statistics = u.batch_statistics;
         for (std::size_t k = 0; k < 2; ++k) {
@@ -80,7 +83,18 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, Eleme
         b.dies = std::max(b.dies, now);
     };
     const auto plan_of = [&](int i) -> node_plan& { return p.nodes[static_cast<std::size_t>(i)]; };
+    const auto in_parts = [&](int i) { return plan_of(i).deferred && g[i].kind == op::concat; };
+    const auto read = [&](int i, int now) {
+        if (!in_parts(i)) return live(plan_of(i).value, now);
+        for (const int input : g[i].inputs) live(plan_of(input).value, now);
+    };
     std::vector<char> written(g.nodes.size(), false);
+    /// The gradient of a node, or of one part of it, gets a share; whether others wrote theirs before.
+    const auto add_gradient = [&](int i, int now) {
+        if (plan_of(i).gradient < 0) return false;
+        live(plan_of(i).gradient, now);
+        return std::exchange(written[static_cast<std::size_t>(i)], true) != 0;
+    };
     if (plan_of(0).value >= 0) live(plan_of(0).value, 0);
     for (int now = 0; now < static_cast<int>(p.steps.size()); ++now) {
         const step& s = p.steps[static_cast<std::size_t>(now)];
@@ -96,19 +110,19 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, Eleme
             if (s.what == phase::forward) {
                 live(n.value, now);
                 for (const int input : g[i].inputs)
-                    if (input >= 0) live(plan_of(input).value, now);
+                    if (input >= 0) read(input, now);
                 continue;
             }
             if (!u.backward) continue;
             live(n.gradient, now);
-            if (backward_reads_output(g[i].kind)) live(n.value, now);
-            if (backward_reads_input(g[i].kind, n.trains, n.batch_statistics)) live(plan_of(g[i].inputs[0]).value, now);
+            if (backward_reads_output(g[i].kind)) read(i, now);
+            if (backward_reads_input(g[i].kind, n.trains, n.batch_statistics)) read(g[i].inputs[0], now);
             for (std::size_t k = 0; k < 2; ++k) {
                 if (!n.differentiate[k]) continue;
-                const std::size_t input = static_cast<std::size_t>(g[i].inputs[k]);
-                live(p.nodes[input].gradient, now);
-                n.accumulate[k] = written[input];
-                written[input] = true;
+                const int input = g[i].inputs[k];
+                const bool two = in_parts(input);
+                n.accumulate[k] = add_gradient(two ? g[input].inputs[0] : input, now);
+                if (two) n.accumulate_second[k] = add_gradient(g[input].inputs[1], now);
             }
         }
     }
@@ -116,9 +130,8 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, Eleme
 }
 
 /// The passes in order: prune, fuse, order, lifetimes, place.
-template <class Elements>
-constexpr execution_plan make_plan(const graph& g, const mode& m, Elements elements) {
-    execution_plan p = make_unplaced_plan(g, m, elements);
+constexpr execution_plan make_plan(const graph& g, const mode& m, const storage_policy& storage) {
+    execution_plan p = make_unplaced_plan(g, m, storage);
     p.arena = place(p.buffers);
     return p;
 }

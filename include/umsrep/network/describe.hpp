@@ -88,7 +88,7 @@ inline std::string table(const std::vector<table_row>& rows, std::size_t left, s
 
 /// What a plan of the network takes: for one image, except gradients and moments of the parameters that train.
 inline table_row plan_row(const graph& g, std::string title, const mode& m) {
-    const execution_plan p = make_plan(g, m, dense_float::activation_size);
+    const execution_plan p = make_plan(g, m, dense_float::storage);
     const std::int64_t trained = trained_parameters(g, p), bytes = dense_float::scalar_bytes;
     return {std::move(title), m.training ? grouped(trained) : "", count_text(macs(g, p)), bytes_text(p.arena * bytes),
             m.training ? bytes_text(3 * trained * bytes) : ""};

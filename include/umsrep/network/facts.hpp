@@ -14,11 +14,14 @@
 #include <umsrep/network/strategy.hpp>
 
 /// What the compiler knows of a network, for static_assert and for print-outs. Sizes are those of dense float activations; a backend's
-/// own layout may take more (its `activation_size`).
+/// own layout may take more (its `storage`).
 namespace umsrep {
 
 struct dense_float {
-    static constexpr std::ptrdiff_t activation_size(shape s) { return s.size(); }
+    static constexpr storage_policy storage = dense_storage;
+    static constexpr std::ptrdiff_t state_size(const node& n, bool batch_statistics, bool /*training*/) {
+        return n.kind == op::batch_norm && batch_statistics ? 2 * std::ptrdiff_t{n.in.c} : 0;
+    }
     static constexpr std::ptrdiff_t workspace_size(const node&, int /*batch*/, int /*threads*/) { return 0; }
     static constexpr int scalar_bytes = 4;
 };
@@ -91,8 +94,7 @@ template <class Net, class Mode, class Layout>
 consteval auto make_roomy_plan() {
     static_assert(fits<Net>);
     static_assert(mode_fits<Net, Mode>());
-    const execution_plan p =
-        make_unplaced_plan(lower<Net>(), mode_of<Net, Mode>(), Layout::activation_size);
+    const execution_plan p = make_unplaced_plan(lower<Net>(), mode_of<Net, Mode>(), Layout::storage);
     roomy_plan<summary_of<Net>.nodes, summary_of<Net>.heads> result{};
     result.what = p.what;
     result.step_count = p.steps.size();
@@ -152,7 +154,8 @@ struct memory {
     std::int64_t arena = 0;            ///< what is allocated for activations and their gradients together
     std::int64_t saved_statistics = 0; ///< of batch-norms, from forward to backward
     std::int64_t workspace = 0;        ///< the backend's scratch
-    constexpr std::int64_t total() const { return parameters + gradients + moments + arena + saved_statistics + workspace; }
+    std::int64_t border = 0;           ///< plain copies of what the backend stores in a layout of its own: images, a head's result
+    constexpr std::int64_t total() const { return parameters + gradients + moments + arena + saved_statistics + workspace + border; }
     friend constexpr bool operator==(const memory&, const memory&) = default;
 };
 
@@ -171,8 +174,9 @@ constexpr memory memory_of(batch n, int moments_per_parameter = 2, threads t = t
             use.activations * samples,
             use.gradients * samples,
             use.arena * samples,
-            saves_statistics(p) ? statistics * scalar : 0,
-            workspace_of(detail::graph_of<Net>, p, Layout::workspace_size, n.value, t.value) * scalar};
+            state_of(detail::graph_of<Net>, p, Layout::state_size) * scalar,
+            workspace_of(detail::graph_of<Net>, p, Layout::workspace_size, n.value, t.value) * scalar,
+            border_of(detail::graph_of<Net>, p, Layout::storage) * samples};
 }
 
 namespace detail {
@@ -193,10 +197,12 @@ constexpr memory training_memory(batch n, int moments_per_parameter = 2, threads
         whole.activations = std::max(whole.activations, other.activations);
         whole.activation_gradients = std::max(whole.activation_gradients, other.activation_gradients);
         whole.arena = std::max(whole.arena, other.arena);
+        whole.saved_statistics = std::max(whole.saved_statistics, other.saved_statistics);
         whole.workspace = std::max(whole.workspace, other.workspace);
+        whole.border = std::max(whole.border, other.border);
     };
     if constexpr (Strategy::tasks == scheme::alternating) {
-        whole.activations = whole.activation_gradients = whole.arena = whole.workspace = 0;
+        whole.activations = whole.activation_gradients = whole.arena = whole.saved_statistics = whole.workspace = whole.border = 0;
         [&]<int... H>(std::integer_sequence<int, H...>) {
             (share(memory_of<Net, detail::turn_of<Strategy, H>, Layout>(n, 0, t)), ...);
         }(std::make_integer_sequence<int, network_traits<Net>::head_count>{});

@@ -77,7 +77,7 @@ public:
         const turn& now = turns_[next_turn(b)];
         executor<backend>& e = *now.run;
         const int n = static_cast<int>(b.size());
-        copy_images(b, e.input(n));
+        e.set_input(n, b.images.data());
         e.run(n, {model_->parameters().data(), model_->statistics().data(), gradients_.data(), first_trained_}, options_.random,
               static_cast<std::uint64_t>(now_.steps), [&](int h, tensor_view<T> logits, tensor_view<T> gradient) {
                   if (const std::size_t labelled = evaluate(h, b, logits, gradient); labelled == 0) loss_[static_cast<std::size_t>(h)] = nan();
@@ -174,6 +174,7 @@ public:
         m.arena = bytes(memory_->arena);
         m.workspace = bytes(memory_->workspace);
         m.saved_statistics = bytes(memory_->saved);
+        m.border = bytes(memory_->border);
         return m;
     }
 
@@ -404,10 +405,6 @@ private:
                 if (((turns_[next].heads >> h) & 1U) != 0 && labelled(b, h) > 0) return next;
         }
         throw label_error("batch of '" + b.ids.front() + "'", "a label for a head that is trained", "none");
-    }
-
-    void copy_images(const data::batch& b, tensor_view<T> to) const {
-        std::transform(b.images.data(), b.images.data() + b.images.size(), to.data, [](float v) { return static_cast<T>(v); });
     }
 
     /// Loss of head h into loss_, its gradient where wanted; returns how many samples are labelled.

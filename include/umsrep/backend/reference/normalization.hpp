@@ -29,7 +29,8 @@ struct moments {
 };
 
 /// out = (in - mean) * (rstd * weight) + bias, per channel over the batch. With `batch_statistics` mean and variance are the batch's,
-/// are kept for backward and move the running ones (the variance as the unbiased one); otherwise they are the running ones.
+/// are kept for backward in `state` (c means, then c values of rstd) and move the running ones (the variance as the unbiased one);
+/// otherwise they are the running ones.
 /// Source: Ioffe, Szegedy, "Batch Normalization", ICML 2015. Throws shape_mismatch for the statistics of a single value.
 template <class T>
 void forward_batch_norm(const operands<T>& o) {
@@ -45,14 +46,14 @@ void forward_batch_norm(const operands<T>& o) {
             const moments<T> batch(in.plane(0, c), in.n, plane, in.s.size());
             mean = static_cast<T>(batch.mean);
             rstd = static_cast<T>(1 / std::sqrt(batch.variance + static_cast<wide<T>>(eps)));
-            o.saved_mean[c] = mean;
-            o.saved_rstd[c] = rstd;
+            o.state[c] = mean;
+            o.state[in.s.c + c] = rstd;
             const auto move = [&](T& running, wide<T> value) {
                 const auto momentum = static_cast<wide<T>>(o.n->a.momentum);
                 running = static_cast<T>((1 - momentum) * static_cast<wide<T>>(running) + momentum * value);
             };
-            if (o.running_mean) move(o.running_mean[c], batch.mean);
-            if (o.running_var) move(o.running_var[c], batch.variance * static_cast<wide<T>>(count) / static_cast<wide<T>>(count - 1));
+            if (o.running_mean && !o.recomputing) move(o.running_mean[c], batch.mean);
+            if (o.running_var && !o.recomputing) move(o.running_var[c], batch.variance * static_cast<wide<T>>(count) / static_cast<wide<T>>(count - 1));
         } else {
             mean = o.running_mean[c];
             rstd = 1 / std::sqrt(o.running_var[c] + eps);
@@ -73,8 +74,8 @@ void backward_batch_norm(const operands<T>& o) {
     const std::ptrdiff_t plane = dy.s.plane();
     const bool through_statistics = o.batch_statistics && o.grad_in[0];
     for_tasks(o.pool, dy.s.c, [&](int c) {
-        const T mean = o.batch_statistics ? o.saved_mean[c] : o.running_mean[c];
-        const T rstd = o.batch_statistics ? o.saved_rstd[c] : 1 / std::sqrt(o.running_var[c] + static_cast<T>(o.n->a.value));
+        const T mean = o.batch_statistics ? o.state[c] : o.running_mean[c];
+        const T rstd = o.batch_statistics ? o.state[dy.s.c + c] : 1 / std::sqrt(o.running_var[c] + static_cast<T>(o.n->a.value));
         wide<T> sum_dy = 0, sum_dy_x = 0; // x centered
         if (o.grad_bias || through_statistics)
             for (int i = 0; i < dy.n; ++i) sum_dy += sum(plane, dy.plane(i, c));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <span>
 
 #include <umsrep/backend/operands.hpp>
 #include <umsrep/backend/reference/activation.hpp>
@@ -13,6 +15,7 @@
 #include <umsrep/backend/reference/pooling.hpp>
 #include <umsrep/backend/reference/resampling.hpp>
 #include <umsrep/backend/reference/transposed_convolution.hpp>
+#include <umsrep/graph/storage.hpp>
 
 namespace umsrep {
 
@@ -27,8 +30,12 @@ struct reference {
 
     static const char* name() { return "reference"; }
 
-    /// Elements that one sample of an activation takes.
-    static constexpr std::ptrdiff_t activation_size(shape s) { return s.size(); }
+    static constexpr storage_policy storage = dense_storage;
+
+    /// Elements of operands.state that `n` keeps from forward to backward: mean and 1 / sqrt(var + eps) of a batch_norm by the batch.
+    static constexpr std::ptrdiff_t state_size(const node& n, bool batch_statistics, bool /*training*/) {
+        return n.kind == op::batch_norm && batch_statistics ? 2 * std::ptrdiff_t{n.in.c} : 0;
+    }
 
     /// Elements of operands.workspace that forward or backward of `n` need.
     static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads) {
@@ -40,11 +47,23 @@ struct reference {
         }
     }
 
-    /// out, and the saved statistics, from in.
+    /// out, and the state, from in.
     static void forward(const operands<T>& o);
+    /// A step of a plan: nodes in the order of computation.
+    static void forward(std::span<const operands<T>> chain) {
+        for (const operands<T>& o : chain) forward(o);
+    }
 
     /// The wanted gradients from grad_out and what forward left.
     static void backward(const operands<T>& o);
+    /// A step of a plan, its nodes in the order of computation, not of the gradients.
+    static void backward(std::span<const operands<T>> chain) {
+        for (std::size_t i = chain.size(); i-- > 0;) backward(chain[i]);
+    }
+
+    /// Between plain N, C, H, W and the backend's layout: the same here.
+    static void from_dense(const T* dense, tensor_view<T> value) { std::copy_n(dense, value.size(), value.data); }
+    static void to_dense(tensor_view<const T> value, T* dense) { std::copy_n(value.data, value.size(), dense); }
 };
 
 // Defined outside the class, so that a program of several files can compile the kernels once: `extern template struct

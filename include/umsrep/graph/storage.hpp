@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+
+#include <umsrep/core/shape.hpp>
+
+namespace umsrep {
+
+/// How a backend stores activations: all that the planner has to know of it. Functions, so that one value serves constants and run time.
+struct storage_policy {
+    std::ptrdiff_t (*elements)(shape) = [](shape s) { return s.size(); }; ///< that one sample of an activation takes
+    bool (*dense)(shape) = [](shape) { return true; };                    ///< whether it is stored as plain C, H, W
+    bool defers_norms = false; ///< a batch_norm whose input is kept, and the ReLU behind it, may be left to their readers
+    int concat_block = 0;      ///< a concat whose first input has a multiple of so many channels may be left to its readers; 0: none
+};
+
+/// Plain C, H, W; every value is stored.
+inline constexpr storage_policy dense_storage{};
+
+} // namespace umsrep
