@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include "workload.hpp"
+
+#ifdef BENCHMARKS_CPU
+#include <umsrep/umsrep.hpp>
+
+#include "workload_of.hpp"
+
+std::unique_ptr<benchmarks::workload> benchmarks::cpu_workload(const step_options& o) { return make_workload<umsrep::cpu<>>(o); }
+std::unique_ptr<benchmarks::workload> benchmarks::cpu_exact_workload(const step_options& o) { return make_workload<umsrep::cpu<umsrep::exact>>(o); }
+#endif
