@@ -20,6 +20,7 @@ struct node_plan {
     /// The value is never written. A batch_norm's is read from its input's buffer, `value`, through the norm; a ReLU's through the norm and
     /// the ReLU; a concatenation's from the buffers of its two inputs, and its gradient goes to theirs.
     bool deferred = false;
+    bool trains = false;
     bool batch_statistics = false;
 
     constexpr bool runs() const { return value >= 0 || deferred; }
