@@ -27,8 +27,8 @@ mode training(norm_statistics norms = norm_statistics::trained) {
     m.norms = norms;
     return m;
 }
-std::vector<int> values(const graph& g, const mode& m) { return fuse(g, m, prune(g, m)).value; }
-std::vector<int> gradients(const graph& g, const mode& m) { return fuse(g, m, prune(g, m)).gradient; }
+std::vector<int> values(const graph& g, const mode& m) { return fuse(g, m, prune(g, m), dense_storage).value; }
+std::vector<int> gradients(const graph& g, const mode& m) { return fuse(g, m, prune(g, m), dense_storage).gradient; }
 using hosts = std::vector<int>;
 
 } // namespace
@@ -68,6 +68,51 @@ TEST_CASE("gradients of a block pass through one place") {
     CHECK(gradients(chain<conv<4, 3>, residual<conv<4, 3>>, relu>(), training()) == hosts{-1, 1, 4, 4, 4, 5});
 }
 
+TEST_CASE("a backend that reads through norms writes neither the norm nor the ReLU behind it") {
+    const storage_policy through{.defers_norms = true};
+    const auto shared = [&](const graph& g, const mode& m) { return fuse(g, m, prune(g, m), through); };
+    using flags = std::vector<char>;
+    const sharing block = shared(chain<conv<4, 3>, batch_norm, relu, max_pool<2>>(), training());
+    CHECK(block.value == hosts{0, 1, 1, 1, 4, 5});
+    CHECK(block.deferred == flags{0, 0, 1, 1, 0, 0});
+    CHECK(block.gradient == hosts{-1, 3, 3, 3, 4, 5});
+    // Another activation is computed into a place of its own; so is what stands behind the ReLU, a second ReLU too.
+    CHECK(shared(chain<conv<4, 3>, batch_norm, silu>(), training()).value == hosts{0, 1, 1, 3, 4});
+    CHECK(shared(chain<conv<4, 3>, batch_norm, relu, dropout<0.5>>(), training()).value == hosts{0, 1, 1, 1, 4, 5});
+    CHECK(shared(chain<conv<4, 3>, batch_norm, relu, relu>(), training()).value == hosts{0, 1, 1, 1, 4, 5});
+    CHECK(shared(chain<conv<4, 3>, batch_norm, relu, batch_norm>(), training()).value == hosts{0, 1, 1, 1, 4, 5});
+    // By running statistics in place as ever, unless the input is kept: it has two readers, or the norm trains.
+    CHECK(shared(chain<conv<4, 3>, batch_norm, relu>(), mode{}).deferred == flags(5, 0));
+    CHECK(shared(chain<conv<4, 3>, batch_norm, relu>(), training(norm_statistics::frozen)).value == hosts{0, 1, 1, 1, 4});
+    CHECK(shared(chain<conv<4, 3>, residual<batch_norm, conv<4, 3>>>(), mode{}).value == hosts{0, 1, 1, 3, 4, 5});
+    // The image may be read through a norm, a head's result may not.
+    CHECK(shared(chain<batch_norm, relu>(), training()).value == hosts{0, 0, 0, 3});
+    graph result = chain<conv<4, 3>, batch_norm, relu>();
+    result.heads[0].logits = result.heads[0].output = 3;
+    CHECK(shared(result, training()).deferred == flags{0, 0, 1, 0, 0});
+}
+
+TEST_CASE("a backend that reads in parts writes no concatenation, unless one reader cannot") {
+    const storage_policy parts{.dense = [](shape s) { return s.c < 4; }, .concat_block = 4};
+    const auto shared = [&](const graph& g) { return fuse(g, training(), prune(g, training()), parts); };
+    // 1 conv, 2 the branch, 3 concat, 4 its reader, 5 the head
+    const sharing good = shared(chain<conv<8, 3>, concat_of<conv<4, 3>, identity>, conv<4, 3>>());
+    CHECK(good.value == hosts{0, 1, 2, -1, 4, 5});
+    CHECK(good.gradient == hosts{-1, 1, 2, -1, 4, 5});
+    CHECK(good.deferred[3] != 0);
+    // An activation cannot be written over what has no place.
+    CHECK(shared(chain<conv<8, 3>, concat_of<conv<4, 3>, identity>, relu>()).value == hosts{0, 1, 2, -1, 4, 5});
+
+    const auto stored = [&](const graph& g, std::size_t i) { return shared(g).value[i] >= 0; };
+    CHECK(stored(chain<conv<8, 3>, concat_of<conv<6, 3>, identity>, conv<4, 3>>(), 3)); // 6 channels are no whole blocks
+    CHECK(stored(chain<conv<3, 3>, concat_of<conv<4, 3>, identity>, conv<4, 3>>(), 3)); // 3 are stored plain
+    CHECK(stored(chain<conv<8, 3>, concat_of<conv<4, 3>, identity>, batch_norm>(), 3));
+    CHECK(stored(chain<conv<8, 3>, concat_of<identity, identity>, conv<4, 3>>(), 2)); // one value twice
+    graph result = chain<conv<8, 3>, concat_of<conv<4, 3>, identity>>();
+    result.heads[0].logits = result.heads[0].output = 3;
+    CHECK(stored(result, 3));
+}
+
 TEST_CASE("a frozen stage has no gradients") {
     mode m = training();
     m.first_trained_stage = 1;
@@ -78,7 +123,7 @@ TEST_CASE("layers that share a place are one step, and backward mirrors forward"
     const graph g = chain<conv<4, 3>, batch_norm, relu, max_pool<2>>();
     const mode m = training();
     const auto use = prune(g, m);
-    const std::vector<step> steps = order_steps(g, m, use, fuse(g, m, use));
+    const std::vector<step> steps = order_steps(g, m, use, fuse(g, m, use, dense_storage));
     CHECK(steps == std::vector<step>{{phase::forward, 1, 1, -1}, {phase::forward, 2, 3, -1}, {phase::forward, 4, 4, -1},
                                      {phase::forward, 5, 5, -1}, {phase::head, 5, 5, 0}, {phase::backward, 5, 5, -1},
                                      {phase::backward, 4, 4, -1}, {phase::backward, 2, 3, -1}, {phase::backward, 1, 1, -1}});

@@ -13,7 +13,7 @@ using namespace umsrep::test;
 namespace {
 std::vector<step> steps_of(const graph& g, const mode& m) {
     const auto use = prune(g, m);
-    return order_steps(g, m, use, fuse(g, m, use));
+    return order_steps(g, m, use, fuse(g, m, use, dense_storage));
 }
 } // namespace
 

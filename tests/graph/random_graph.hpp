@@ -19,7 +19,7 @@ inline graph random_graph(random_stream& r) {
     std::vector<int> reach{0}; // nodes that the next layer may read
 
     const auto layer = [&](int x) {
-        switch (r.below(19)) {
+        switch (r.below(21)) {
         case 0: return lower_layer(b, x, conv<4, 3>{});
         case 1: return lower_layer(b, x, conv<6, 3, no_bias>{});
         case 2: return lower_layer(b, x, conv<3, 1>{});
@@ -38,6 +38,8 @@ inline graph random_graph(random_stream& r) {
         case 15: return lower_layer(b, x, silu{});
         case 16: return lower_layer(b, x, sigmoid{});
         case 17: return lower_layer(b, x, softmax{});
+        case 18: return lower_layer(b, x, seq<conv<4, 3, no_bias>, batch_norm, relu>{});
+        case 19: return lower_layer(b, x, seq<conv<6, 3, no_bias>, batch_norm, silu>{});
         default: return lower_layer(b, x, dropout<0.5>{});
         }
     };

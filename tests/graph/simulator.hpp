@@ -16,13 +16,15 @@ namespace umsrep::test {
 
 class simulator {
 public:
-    simulator(const graph& g, const mode& m, const execution_plan& p) : g_{g}, m_{m}, p_{p}, contents_(p.buffers.size()) {}
+    simulator(const graph& g, const mode& m, const execution_plan& p, const storage_policy& s = dense_storage)
+        : g_{g}, m_{m}, p_{p}, storage_{s}, contents_(p.buffers.size()) {}
 
     /// Empty where the plan computes what it should; otherwise what went wrong first.
     std::string run() {
         find_what_is_needed();
         if (p_.nodes[0].value < 0) return "the image has no place";
         write(p_.nodes[0].value, value_of(0));
+        check_deferred();
         forward_runs_.assign(g_.nodes.size(), 0);
         backward_runs_.assign(g_.nodes.size(), 0);
         for (const step& s : p_.steps) {
@@ -34,8 +36,9 @@ public:
                     if (p_.nodes[at(i)].gradient >= 0) backward(i);
         }
         for (int i = 1; i < g_.size(); ++i) {
-            expect(forward_runs_[at(i)] == (needed_[at(i)] ? 1 : 0), i, "computed as often as needed");
-            expect(backward_runs_[at(i)] == (differentiated_[at(i)] ? 1 : 0), i, "differentiated as often as needed");
+            const int once = in_parts(i) ? 0 : 1; // such a concatenation is no work
+            expect(forward_runs_[at(i)] == (needed_[at(i)] ? once : 0), i, "computed as often as needed");
+            expect(backward_runs_[at(i)] == (differentiated_[at(i)] ? once : 0), i, "differentiated as often as needed");
             expect(p_.nodes[at(i)].trains == trains(i), i, "trained where its part trains");
         }
         expect(heads_run_ == heads_expected_, 0, "every head once");
@@ -80,7 +83,9 @@ private:
         wanted_.resize(g_.nodes.size());
         for (int i = 0; i < g_.size(); ++i)
             for (int k = 0; k < 2; ++k)
-                if (const int x = g_[i].inputs[at(k)]; needed_[at(i)] && x >= 0 && differentiated_[at(x)]) wanted_[at(x)].insert({i, k});
+                if (const int x = g_[i].inputs[at(k)]; needed_[at(i)] && !in_parts(i) && x >= 0)
+                    for (const int y : parts_of(x))
+                        if (differentiated_[at(y)]) wanted_[at(y)].insert({i, k});
         for (const int h : heads_expected_)
             if (const int logits = g_.heads[at(h)].logits; m_.training && differentiated_[at(logits)]) wanted_[at(logits)].insert({-1 - h, 0});
     }
@@ -88,6 +93,46 @@ private:
         if (i < 0 || needed_[at(i)]) return;
         needed_[at(i)] = true;
         for (const int x : g_[i].inputs) need(x);
+    }
+
+    // ---- values that are never written: a norm, a ReLU behind it, a concatenation
+
+    bool deferred(int i) const { return p_.nodes[at(i)].deferred; }
+    bool in_parts(int i) const { return deferred(i) && g_[i].kind == op::concat; }
+    std::vector<int> parts_of(int i) const { return in_parts(i) ? std::vector<int>{g_[i].inputs[0], g_[i].inputs[1]} : std::vector<int>{i}; }
+    std::vector<int> places_of(int i) const {
+        std::vector<int> places;
+        for (const int y : parts_of(i)) places.push_back(p_.nodes[at(y)].value);
+        return places;
+    }
+    /// What a backend is promised of the values that it will have to compute while it reads.
+    void check_deferred() {
+        for (int i = 0; i < g_.size(); ++i) {
+            if (!deferred(i)) continue;
+            const node_plan& n = p_.nodes[at(i)];
+            const auto [a, b] = g_[i].inputs;
+            expect(needed_[at(i)], i, "nothing deferred that nobody needs");
+            for (int h = 0; h < g_.head_count(); ++h)
+                expect(!m_.has_head(h) || result_of(g_.heads[at(h)], m_) != i, i, "a head's result to be stored");
+            switch (g_[i].kind) {
+            case op::batch_norm:
+                expect(storage_.defers_norms && !deferred(a) && n.value == p_.nodes[at(a)].value, i, "a norm read from its stored input");
+                break;
+            case op::relu:
+                expect(storage_.defers_norms && deferred(a) && g_[a].kind == op::batch_norm && n.value == p_.nodes[at(a)].value, i,
+                       "a ReLU read from where the norm before it is");
+                break;
+            case op::concat:
+                expect(n.value < 0 && n.gradient < 0 && a != b, i, "a concatenation of two values without a place of its own");
+                expect(storage_.concat_block > 0 && g_[a].out.c % storage_.concat_block == 0, i, "whole blocks of channels in the first part");
+                for (const int x : {a, b}) expect(!in_parts(x) && !storage_.dense(g_[x].out), i, "parts that are one each, and in blocks");
+                for (int r = 0; r < g_.size(); ++r)
+                    if (needed_[at(r)] && (g_[r].inputs[0] == i || g_[r].inputs[1] == i))
+                        expect(g_[r].kind != op::batch_norm && g_[r].kind != op::concat, i, "readers that read in parts");
+                break;
+            default: expect(false, i, "a value that is stored");
+            }
+        }
     }
 
     // ---- the formulas: what they read, and what may stand in one place
@@ -131,11 +176,14 @@ private:
         contents_[at(b)] = what;
         const buffer& place = p_.buffers[at(b)];
         expect(place.offset >= 0 && place.offset + place.size <= p_.arena, what.node, "a place inside the arena");
-        expect(place.size >= g_[what.node].out.size(), what.node, "a place large enough");
+        expect(place.size >= storage_.elements(g_[what.node].out), what.node, "a place large enough");
     }
     void read_value(int i, const char* why) {
-        const int b = p_.nodes[at(i)].value;
-        expect(b >= 0 && contents_[at(b)] == value_of(i), i, std::string("its value intact ") + why);
+        for (int y : parts_of(i)) {
+            for (; deferred(y); y = g_[y].inputs[0]) expect(forward_runs_[at(y)] == 1, y, std::string("its statistics known ") + why);
+            const int b = p_.nodes[at(y)].value;
+            expect(b >= 0 && contents_[at(b)] == value_of(y), i, std::string("its value intact ") + why);
+        }
     }
 
     // ---- the steps
@@ -148,11 +196,12 @@ private:
             const int x = g_[i].inputs[at(k)];
             if (x < 0) continue;
             read_value(x, "for the next layer");
-            const int in = p_.nodes[at(x)].value;
-            const bool in_place = in == out && k == 0 && pointwise(i);
-            expect(in_place || in < 0 || !overlap(in, out), i, "input and output in places of their own");
+            for (const int in : places_of(x)) {
+                const bool in_place = in == out && k == 0 && pointwise(i) && !deferred(x);
+                expect(deferred(i) || in_place || in < 0 || !overlap(in, out), i, "input and output in places of their own");
+            }
         }
-        write(out, value_of(i));
+        if (!deferred(i)) write(out, value_of(i));
     }
 
     void run_head(const step& s) {
@@ -178,36 +227,46 @@ private:
             const bool wanted = x >= 0 && differentiated_[at(x)];
             expect(n.differentiate[at(k)] == wanted, i, "the gradient of its inputs where they need one");
             if (!wanted) continue;
-            const int to = p_.nodes[at(x)].gradient;
-            if (to < 0) return expect(false, x, "a place for the gradient");
-            const bool in_place = to == n.gradient;
-            const bool may = k == 0 && (pointwise(i) || g_[i].kind == op::batch_norm) && !n.accumulate[at(k)];
-            expect(in_place ? may : !overlap(to, n.gradient), i, "the gradients of input and output in places of their own");
-            if (gradient_needs_output(i)) expect(!overlap(to, n.value), i, "a gradient that does not overwrite the output");
-            if (gradient_needs_input(i))
-                expect(!overlap(to, p_.nodes[at(g_[i].inputs[0])].value), i, "a gradient that does not overwrite the input");
-
-            content sum{content::gradient, x, {}};
-            if (n.accumulate[at(k)]) {
-                const content& held = contents_[at(to)];
-                expect(held.what == content::gradient && held.node == x, x, "a gradient to add to");
-                sum.parts = held.parts;
-            }
-            sum.parts.insert({i, k});
-            if (in_place && wanted_second(i)) { // the second input's gradient still reads this one
-                pending_ = sum;
-                pending_place_ = to;
-            } else {
-                write(to, sum);
-            }
+            const std::vector<int> targets = parts_of(x);
+            for (std::size_t part = 0; part < targets.size(); ++part)
+                if (differentiated_[at(targets[part])])
+                    add_gradient(i, k, targets[part], part == 0 ? n.accumulate[at(k)] : n.accumulate_second[at(k)], targets.size() == 2);
         }
         if (pending_place_ >= 0) write(std::exchange(pending_place_, -1), pending_);
+    }
+    /// The share of reader i, through its input k, of the gradient of x.
+    void add_gradient(int i, int k, int x, bool accumulate, bool is_part) {
+        const node_plan& n = p_.nodes[at(i)];
+        const int to = p_.nodes[at(x)].gradient;
+        if (to < 0) return expect(false, x, "a place for the gradient");
+        const bool in_place = to == n.gradient;
+        const bool may = k == 0 && !is_part && (pointwise(i) || g_[i].kind == op::batch_norm) && !accumulate;
+        expect(in_place ? may : !overlap(to, n.gradient), i, "the gradients of input and output in places of their own");
+        if (gradient_needs_output(i))
+            for (const int place : places_of(i)) expect(!overlap(to, place), i, "a gradient that does not overwrite the output");
+        if (gradient_needs_input(i))
+            for (const int place : places_of(g_[i].inputs[0])) expect(!overlap(to, place), i, "a gradient that does not overwrite the input");
+
+        content sum{content::gradient, x, {}};
+        if (accumulate) {
+            const content& held = contents_[at(to)];
+            expect(held.what == content::gradient && held.node == x, x, "a gradient to add to");
+            sum.parts = held.parts;
+        }
+        sum.parts.insert({i, k});
+        if (in_place && wanted_second(i)) { // the second input's gradient still reads this one
+            pending_ = sum;
+            pending_place_ = to;
+        } else {
+            write(to, sum);
+        }
     }
     bool wanted_second(int i) const { return g_[i].inputs[1] >= 0 && differentiated_[at(g_[i].inputs[1])]; }
 
     const graph& g_;
     const mode& m_;
     const execution_plan& p_;
+    storage_policy storage_;
     std::vector<content> contents_;
     std::vector<bool> needed_, differentiated_;
     std::vector<std::set<std::pair<int, int>>> wanted_;

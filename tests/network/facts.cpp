@@ -23,12 +23,14 @@ constexpr std::int64_t e1 = 4 * 9 + 4, norm = 2 * 4, e2 = 8 * 4 * 9, heads = (8 
 constexpr std::int64_t e1_macs = 64 * 4 * 9, e2_macs = 16 * 8 * 4 * 9, transpose_macs = 16 * 8 * 4 * 4, mask_macs = 64 * 8, class_macs = 8 * 3;
 
 struct half {
-    static constexpr std::ptrdiff_t activation_size(shape s) { return s.size(); }
+    static constexpr storage_policy storage = dense_storage;
+    static constexpr std::ptrdiff_t state_size(const node&, bool, bool) { return 0; }
     static constexpr std::ptrdiff_t workspace_size(const node&, int, int) { return 0; }
     static constexpr int scalar_bytes = 2;
 };
 struct padded {
-    static constexpr std::ptrdiff_t activation_size(shape s) { return std::ptrdiff_t{(s.c + 15) / 16 * 16} * s.h * s.w; }
+    static constexpr storage_policy storage{[](shape s) { return std::ptrdiff_t{(s.c + 15) / 16 * 16} * s.h * s.w; }, [](shape s) { return s.c < 4; }};
+    static constexpr std::ptrdiff_t state_size(const node& n, bool, bool) { return n.kind == op::batch_norm ? 4 * n.in.c : 0; }
     static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads) {
         return n.kind == op::conv ? std::ptrdiff_t{batch} * threads * n.in.size() : 0;
     }
@@ -64,7 +66,7 @@ TEST_CASE("memory scales with the batch, and only activations do") {
     static_assert(one.gradients == parameters<net> * 4 && one.moments == 2 * one.gradients);
     static_assert(eight.parameters == one.parameters && eight.gradients == one.gradients && eight.moments == one.moments);
     static_assert(eight.arena == 8 * one.arena && eight.activations == 8 * one.activations);
-    static_assert(one.saved_statistics == 2 * 4 * 4 && one.workspace == 0);
+    static_assert(one.saved_statistics == 16 * 4 && one.border == 0 && one.workspace == 0);
     static_assert(one.total() == one.parameters + one.gradients + one.moments + one.arena + one.saved_statistics);
     static_assert(training_memory<net, joint<all>>(batch{8}) == eight);
     static_assert(training_bytes<net, joint<all>>(batch{8}) == eight.total());
@@ -93,7 +95,7 @@ TEST_CASE("the plan as a constant is the plan that is made at run time") {
     const auto check = [](auto strategy_mode) {
         using mode_type = decltype(strategy_mode);
         constexpr auto& fixed = plan<net, mode_type>;
-        const execution_plan made = make_plan(lower<net>(), mode_type::value(2), dense_float::activation_size);
+        const execution_plan made = make_plan(lower<net>(), mode_type::value(2), dense_float::storage);
         CHECK(std::equal(fixed.steps.begin(), fixed.steps.end(), made.steps.begin(), made.steps.end()));
         CHECK(std::equal(fixed.buffers.begin(), fixed.buffers.end(), made.buffers.begin(), made.buffers.end()));
         CHECK(std::equal(fixed.nodes.begin(), fixed.nodes.end(), made.nodes.begin(), made.nodes.end()));

@@ -74,13 +74,12 @@ std::vector<int> stage_widths() {
 template <class Net>
 void check_plans() {
     const graph g = lower<Net>();
-    const auto dense = [](shape s) { return s.size(); };
     for (const bool training : {false, true})
         for (int first = 0; first <= (training ? g.stage_count() : 0); ++first) {
             mode m{};
             m.training = training;
             m.first_trained_stage = first;
-            const execution_plan p = make_plan(g, m, dense);
+            const execution_plan p = make_plan(g, m, dense_storage);
             INFO("training " << training << ", first trained stage " << first);
             CHECK(test::simulator(g, m, p).run() == "");
             CHECK(test::overlapping(p) == "");
