@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <umsrep/backend/cpu/kernel/table.hpp>
+#include <umsrep/core/error.hpp>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+// The same kernels, compiled for each instruction set by a pragma, whatever flags the program is built with. Functions that the
+// compiler inlines into one another must be of one set, so all of them are in the namespace of theirs.
+
+namespace umsrep::cpu_ops::portable {
+inline constexpr const char* instruction_set_name = "portable";
+#include <umsrep/backend/cpu/kernel/vector_portable.inl>
+#include <umsrep/backend/cpu/kernel/kernels.inl>
+} // namespace umsrep::cpu_ops::portable
+
+#if defined(__x86_64__)
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+namespace umsrep::cpu_ops::avx2 {
+inline constexpr const char* instruction_set_name = "avx2";
+#include <umsrep/backend/cpu/kernel/vector_avx2.inl>
+#include <umsrep/backend/cpu/kernel/kernels.inl>
+} // namespace umsrep::cpu_ops::avx2
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")
+#endif
+namespace umsrep::cpu_ops::avx512 {
+inline constexpr const char* instruction_set_name = "avx512";
+#include <umsrep/backend/cpu/kernel/vector_avx512.inl>
+#include <umsrep/backend/cpu/kernel/kernels.inl>
+} // namespace umsrep::cpu_ops::avx512
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#endif
+
+namespace umsrep::cpu_ops {
+
+/// The kernels of the instruction set called `name`; null where this machine lacks it.
+inline const kernel_table* find_kernels(std::string_view name) {
+    if (name == "portable") return &portable::table;
+#if defined(__x86_64__)
+    if (name == "avx2" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2::table;
+    if (name == "avx512" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma"))
+        return &avx512::table;
+#endif
+    return nullptr;
+}
+
+/// The kernels to use: of the widest instruction set that the machine has, or of the one that the environment variable UMSREP_CPU names.
+/// Throws device_error when that is unknown or lacking. Decided once.
+inline const kernel_table& kernels() {
+    static const kernel_table& chosen = []() -> const kernel_table& {
+        if (const char* wanted = std::getenv("UMSREP_CPU"); wanted != nullptr && *wanted != '\0') {
+            const kernel_table* found = find_kernels(wanted);
+            if (found == nullptr) throw device_error("UMSREP_CPU", "portable, avx2 or avx512, and a machine that has it", wanted);
+            return *found;
+        }
+        for (const char* name : {"avx512", "avx2"})
+            if (const kernel_table* found = find_kernels(name)) return *found;
+        return portable::table;
+    }();
+    return chosen;
+}
+
+} // namespace umsrep::cpu_ops

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Sixteen floats with AVX2 and FMA: two registers.
+struct vec {
+    __m256 v[2];
+};
+inline vec load(const float* p) { return {{_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}}; }
+inline void store(float* p, vec a) {
+    _mm256_storeu_ps(p, a.v[0]);
+    _mm256_storeu_ps(p + 8, a.v[1]);
+}
+inline vec all(float x) {
+    const __m256 v = _mm256_set1_ps(x);
+    return {{v, v}};
+}
+inline vec zero() { return {{_mm256_setzero_ps(), _mm256_setzero_ps()}}; }
+inline vec operator+(vec a, vec b) { return {{_mm256_add_ps(a.v[0], b.v[0]), _mm256_add_ps(a.v[1], b.v[1])}}; }
+inline vec operator-(vec a, vec b) { return {{_mm256_sub_ps(a.v[0], b.v[0]), _mm256_sub_ps(a.v[1], b.v[1])}}; }
+inline vec operator*(vec a, vec b) { return {{_mm256_mul_ps(a.v[0], b.v[0]), _mm256_mul_ps(a.v[1], b.v[1])}}; }
+inline vec multiply_add(vec a, vec b, vec c) {
+    return {{_mm256_fmadd_ps(a.v[0], b.v[0], c.v[0]), _mm256_fmadd_ps(a.v[1], b.v[1], c.v[1])}};
+}
+inline __m256 mask_nle(__m256 a) { return _mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_NLE_UQ); }
+inline __m256 mask_gt(__m256 a) { return _mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_GT_OQ); }
+inline vec positive(vec a) { return {{_mm256_and_ps(mask_nle(a.v[0]), a.v[0]), _mm256_and_ps(mask_nle(a.v[1]), a.v[1])}}; }
+inline vec where_positive(vec condition, vec a) {
+    return {{_mm256_and_ps(mask_gt(condition.v[0]), a.v[0]), _mm256_and_ps(mask_gt(condition.v[1]), a.v[1])}};
+}
+
+inline constexpr int tile_pixels = 6, tile_units = 1;        // 12 registers of sums, 2 of weights, 1 pixel: 15 of 16
+inline constexpr int product_channels = 4, product_units = 1;

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <umsrep/backend/cpu/correlation.hpp>
+
+/// 3x3 convolutions by Winograd's minimal filtering: F(4x4, 3x3) for the map and its adjoint, F(3x3, 4x4) for the weights. A quarter of the
+/// multiplications of the direct sum; errors of 1e-5 to 1e-4 of the result's root mean square. Lavin and Gray, 2016.
+///
+/// A tile of 4x4 results becomes 36 independent products of matrices, tiles x channels x channels. Two ways to go through them:
+///  - where the transformed weights fit a core's cache, each task takes a block of tiles all the way, in memory of its own;
+///  - else all threads go together from step to step: transform many tiles, multiply position by position, transform back.
+/// Both make every sum in the same order, whatever the number of threads.
+namespace umsrep::cpu_ops {
+
+inline constexpr int positions = 36;
+
+struct winograd_plan {
+    int in = 0, out = 0;          ///< blocks of channels
+    int rows = 0, columns = 0;    ///< tiles of a sample
+    int tiles = 0;                ///< of the batch
+    bool together = false;        ///< all threads go step by step
+    int block = 0;                ///< tiles of a task
+    int held = 0;                 ///< tiles that are transformed at once
+    int chunk = 0;                ///< blocks of result channels at once
+    int workers = 1;
+
+    constexpr std::ptrdiff_t input_position() const { return std::ptrdiff_t{in} * held * lanes + stagger; }
+    constexpr std::ptrdiff_t output_position() const { return std::ptrdiff_t{chunk} * held * lanes + stagger; }
+    constexpr std::ptrdiff_t weight_position() const { return std::ptrdiff_t{chunk} * in * lanes * lanes + stagger; }
+    constexpr int blocks() const { return (tiles + block - 1) / block; }
+    constexpr std::ptrdiff_t workspace() const {
+        workspace_cursor size;
+        size.take(out * lanes);
+        size.take(positions * weight_position());
+        size.take(positions * (input_position() + output_position()) * (together ? 1 : workers));
+        return size.used();
+    }
+};
+
+/// `inner` and `outer` channels, results of shape `to`.
+constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads) {
+    constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{5} << 19, task_bytes = std::ptrdiff_t{5} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
+    winograd_plan p;
+    p.in = blocks_of(from_channels);
+    p.out = blocks_of(to.c);
+    p.rows = (to.h + 3) / 4;
+    p.columns = (to.w + 3) / 4;
+    p.tiles = batch * p.rows * p.columns;
+    p.workers = threads;
+    const std::ptrdiff_t one_weight = std::ptrdiff_t{positions} * lanes * lanes * 4 * p.in; // bytes for a block of results
+    p.together = one_weight * p.out > cached_weights;
+    if (p.together) {
+        p.block = 64;
+        p.held = std::min(p.tiles, 256);
+        p.chunk = static_cast<int>(std::clamp<std::ptrdiff_t>(weight_bytes / one_weight, 1, p.out));
+        const int passes = (p.out + p.chunk - 1) / p.chunk;
+        p.chunk = (p.out + passes - 1) / passes;
+        p.chunk += p.chunk % 2; // kernels take two blocks at a time
+        p.chunk = std::min(p.chunk, p.out);
+    } else {
+        const std::ptrdiff_t tile_bytes = std::ptrdiff_t{positions} * lanes * 4 * (p.in + p.out);
+        p.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 24, 128));
+        p.block = std::max(1, std::min({p.block, p.tiles, (p.tiles + 1) / 2}));
+        p.held = p.block;
+        p.chunk = p.out;
+    }
+    return p;
+}
+
+/// Calls f(sample, row, column, count, position) for the stretches of tiles [first, last) that lie in one row.
+template <class F>
+void for_each_stretch(const winograd_plan& p, int first, int last, F f) {
+    for (int t = first; t < last;) {
+        const int column = t % p.columns, row = t / p.columns % p.rows, sample = t / p.columns / p.rows;
+        const int count = std::min(p.columns - column, last - t);
+        f(sample, row, column, count, t - first);
+        t += count;
+    }
+}
+
+/// Transformed weights of result block `to`, from block `from`: 16 channels x 16 lanes at out + channel * 16, positions apart.
+inline void transform_weights(const kernel_table& k, const pass& c, int to, int from, float* out, std::ptrdiff_t position) {
+    const int lanes_used = std::min(lanes, c.to().c - to * lanes), inner = c.map.wide.c;
+    alignas(64) float w[9 * lanes];
+    for (int i = 0; i < lanes; ++i) {
+        const int channel = from * lanes + i;
+        std::fill(w, w + 9 * lanes, 0.0f);
+        if (channel < c.from().c) {
+            for (int l = 0; l < lanes_used; ++l) {
+                const int result = to * lanes + l;
+                const float* const p = c.weight + (c.adjoint ? std::ptrdiff_t{channel} * inner + result : std::ptrdiff_t{result} * inner + channel) * 9;
+                for (int tap = 0; tap < 9; ++tap) w[tap * lanes + l] = p[c.adjoint ? 8 - tap : tap];
+            }
+        }
+        k.winograd_weight(w, out + i * lanes, position);
+    }
+}
+
+inline void transform_inputs(const kernel_table& k, const pass& c, const winograd_plan& p, int first, int last, int block, float* out,
+                             std::ptrdiff_t position) {
+    const shape from = c.from();
+    const int pad_h = c.adjoint ? 2 - c.map.padding.h : c.map.padding.h, pad_w = c.adjoint ? 2 - c.map.padding.w : c.map.padding.w;
+    for_each_stretch(p, first, last, [&](int sample, int row, int column, int count, int at) {
+        const located<const float> source = locate(c.in, sample, block);
+        k.winograd_input(source.plane, {from.h, from.w, 4 * row - pad_h, 4 * column - pad_w, count, position}, source.as, out + at * lanes);
+    });
+}
+
+inline void transform_outputs(const kernel_table& k, const pass& c, const winograd_plan& p, int first, int last, int block, const float* bias, const float* in,
+                              std::ptrdiff_t position, moments* statistics) {
+    const shape to = c.to();
+    for_each_stretch(p, first, last, [&](int sample, int row, int column, int count, int at) {
+        const located<float> sink = locate(c.out, sample, block);
+        if (sink.plane == nullptr) return;
+        const auto of_block = [&](const float* all) { return all == nullptr ? nullptr : all + block * lanes; };
+        k.winograd_output(in + at * lanes, {to.h, to.w, 4 * row, 4 * column, count, position},
+                          {of_block(bias), {of_block(c.then.scale), of_block(c.then.shift), c.then.relu}, sink.accumulate, statistics}, sink.plane);
+    });
+}
+
+/// The products of one position: `tiles` tiles, all channels, `out` blocks of results.
+inline void multiply_position(const kernel_table& k, const winograd_plan& p, const float* weights, int out, const float* in, int first, int tiles, float* result) {
+    constexpr int most = 256;
+    std::ptrdiff_t in_offset[most], weight_offset[most];
+    for (int from = 0; from < p.in; from += most) {
+        const int blocks = std::min(most, p.in - from);
+        for (int b = 0; b < blocks; ++b) {
+            in_offset[b] = std::ptrdiff_t{from + b} * p.held * lanes;
+            weight_offset[b] = std::ptrdiff_t{from + b} * lanes * lanes;
+        }
+        multiply_call m;
+        m.a = in + std::ptrdiff_t{first} * lanes;
+        m.a_offset = in_offset;
+        m.b = weights;
+        m.b_offset = weight_offset;
+        m.b_unit = std::ptrdiff_t{p.in} * lanes * lanes;
+        m.blocks = blocks;
+        m.c = result + std::ptrdiff_t{first} * lanes;
+        m.c_unit = std::ptrdiff_t{p.held} * lanes;
+        m.pixels = tiles;
+        m.units = out;
+        m.accumulate = from > 0;
+        k.multiply(m);
+    }
+}
+
+/// Rows of statistics that a pass fills.
+constexpr int winograd_statistics_rows(const winograd_plan& p) {
+    return p.together ? (p.tiles / p.held) * ((p.held + p.block - 1) / p.block) + ((p.tiles % p.held) + p.block - 1) / p.block : p.blocks();
+}
+
+inline void winograd_pass(const kernel_table& k, const pass& c) {
+    const winograd_plan p = plan_winograd(c.from().c, c.to(), c.map.batch, c.pool->threads());
+    workspace_cursor cursor(c.workspace);
+    const float* const bias = padded_bias(c.bias, c.to().c, cursor.take(p.out * lanes));
+    float* const weights = cursor.take(positions * p.weight_position());
+    float* const memory = cursor.take(0);
+    const std::ptrdiff_t from_position = p.input_position(), to_position = p.output_position(), weight_position = p.weight_position();
+    const auto weights_of = [&](int to, int first, int from) {
+        return weights + (std::ptrdiff_t{to - first} * p.in + from) * lanes * lanes;
+    };
+    const auto statistics_of = [&](int row, int block) {
+        if (c.statistics == nullptr) return static_cast<moments*>(nullptr);
+        moments* const m = c.statistics + std::ptrdiff_t{row} * p.out + block;
+        m->count = 0;
+        return m;
+    };
+
+    if (!p.together) {
+        c.pool->run(p.out * p.in, [&](int i) {
+            transform_weights(k, c, i / p.in, i % p.in, weights_of(i / p.in, 0, i % p.in), weight_position);
+        });
+        c.pool->run(p.blocks(), [&](int task, int worker) {
+            float* const from = memory + worker * positions * (from_position + to_position);
+            float* const to = from + positions * from_position;
+            const int first = task * p.block, last = std::min(p.tiles, first + p.block);
+            for (int b = 0; b < p.in; ++b) transform_inputs(k, c, p, first, last, b, from + std::ptrdiff_t{b} * p.held * lanes, from_position);
+            for (int i = 0; i < positions; ++i)
+                multiply_position(k, p, weights + i * weight_position, p.out, from + i * from_position, 0, last - first, to + i * to_position);
+            for (int b = 0; b < p.out; ++b)
+                transform_outputs(k, c, p, first, last, b, bias, to + std::ptrdiff_t{b} * p.held * lanes, to_position, statistics_of(task, b));
+        });
+        return;
+    }
+
+    float* const from = memory;
+    float* const to = memory + positions * from_position;
+    const int passes = (p.out + p.chunk - 1) / p.chunk;
+    for (int held = 0, row = 0; held < p.tiles; held += p.held) {
+        const int end = std::min(p.tiles, held + p.held), pieces = (end - held + p.block - 1) / p.block;
+        for (int at = 0; at < passes; ++at) {
+            const share chunk(p.out, passes, at);
+            const int weight_tasks = passes > 1 || held == 0 ? chunk.size() * p.in : 0, input_tasks = at == 0 ? pieces * p.in : 0;
+            c.pool->run(weight_tasks + input_tasks, [&](int i) {
+                if (i < weight_tasks) {
+                    const int t = chunk.begin + i / p.in, f = i % p.in;
+                    return transform_weights(k, c, t, f, weights_of(t, chunk.begin, f), weight_position);
+                }
+                const int piece = (i - weight_tasks) / p.in, b = (i - weight_tasks) % p.in, first = held + piece * p.block;
+                transform_inputs(k, c, p, first, std::min(end, first + p.block), b, from + (std::ptrdiff_t{b} * p.held + first - held) * lanes, from_position);
+            });
+            const int splits = std::max(1, std::min(pieces, (2 * p.workers + positions - 1) / positions));
+            c.pool->run(positions * splits, [&](int i) {
+                const int position = i / splits;
+                const share s(end - held, splits, i % splits);
+                multiply_position(k, p, weights + position * weight_position, chunk.size(), from + position * from_position, s.begin, s.size(), to + position * to_position);
+            });
+            c.pool->run(pieces * chunk.size(), [&](int i) {
+                const int piece = i / chunk.size(), b = i % chunk.size(), first = held + piece * p.block;
+                transform_outputs(k, c, p, first, std::min(end, first + p.block), chunk.begin + b, bias, to + (std::ptrdiff_t{b} * p.held + first - held) * lanes,
+                                  to_position, statistics_of(row + piece, chunk.begin + b));
+            });
+        }
+        row += pieces;
+    }
+}
+
+/// Gradient of the weights: `wide` and the gradient of `narrow`, or the other way round; the map is the same.
+struct weight_pass {
+    correlation map{};
+    parts<const float> wide{}, narrow{};
+    float* gradient = nullptr; ///< (narrow.c, wide.c / groups, kh, kw), overwritten
+    thread_pool* pool = nullptr;
+    float* workspace = nullptr;
+};
+
+struct winograd_weight_plan {
+    winograd_plan tiles{};   ///< in: blocks of wide, out: blocks of narrow; `together` as there
+    int sums = 1;            ///< each over a range of tiles, added in order at the end
+
+    constexpr std::ptrdiff_t sum_position() const { return std::ptrdiff_t{tiles.in} * tiles.out * lanes * lanes + stagger; }
+    constexpr std::ptrdiff_t workspace() const {
+        workspace_cursor size;
+        size.take(positions * sum_position() * sums);
+        size.take(positions * (tiles.input_position() + tiles.output_position()) * (tiles.together ? 1 : tiles.workers));
+        return size.used();
+    }
+};
+
+constexpr winograd_weight_plan plan_winograd_weights(const correlation& map, int threads) {
+    constexpr std::ptrdiff_t all_sums = std::ptrdiff_t{20} << 20, held_bytes = std::ptrdiff_t{32} << 20, task_bytes = std::ptrdiff_t{3} << 18;
+    winograd_weight_plan p;
+    p.tiles = plan_winograd(map.wide.c, map.narrow, map.batch, threads);
+    winograd_plan& t = p.tiles;
+    t.chunk = t.out;
+    const std::ptrdiff_t tile_bytes = std::ptrdiff_t{positions} * lanes * 4 * (t.in + t.out);
+    if (t.together) {
+        t.held = static_cast<int>(std::clamp<std::ptrdiff_t>(held_bytes / tile_bytes, std::min(64, t.tiles), t.tiles));
+        t.block = std::min(64, t.held);
+    } else {
+        t.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 16, 128));
+        t.block = std::min(t.block, t.tiles);
+        t.held = t.block;
+        p.sums = static_cast<int>(std::clamp<std::ptrdiff_t>(all_sums / (p.sum_position() * positions * 4), 1, 16));
+        p.sums = std::min(p.sums, t.blocks());
+    }
+    return p;
+}
+
+inline void transform_gradients(const kernel_table& k, const weight_pass& c, const winograd_plan& p, int first, int last, int block, float* out,
+                                std::ptrdiff_t position) {
+    const shape s = c.map.narrow;
+    for_each_stretch(p, first, last, [&](int sample, int row, int column, int count, int at) {
+        k.winograd_gradient(locate(c.narrow, sample, block).plane, {s.h, s.w, 4 * row, 4 * column, count, position}, out + at * lanes);
+    });
+}
+
+inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
+    const winograd_weight_plan plan = plan_winograd_weights(c.map, c.pool->threads());
+    const winograd_plan& p = plan.tiles;
+    workspace_cursor cursor(c.workspace);
+    const std::ptrdiff_t sum_position = plan.sum_position(), sum_size = positions * sum_position;
+    float* const sums = cursor.take(sum_size * plan.sums);
+    float* const memory = cursor.take(0);
+    const std::ptrdiff_t wide_position = p.input_position(), narrow_position = p.output_position();
+    const pass reads_wide{c.map, false, c.wide, {}, nullptr, nullptr, {}, nullptr, nullptr, nullptr};
+
+    // Adds the products of one position over `count` tiles to blocks [first, last) of narrow.
+    const auto add_products = [&](float* sum, const float* wide, const float* narrow, int count, int first, int last, bool accumulate) {
+        for (int b = 0; b < p.in; ++b) {
+            products_call m;
+            m.a = wide + std::ptrdiff_t{b} * p.held * lanes;
+            m.b = narrow + std::ptrdiff_t{first} * p.held * lanes;
+            m.b_unit = std::ptrdiff_t{p.held} * lanes;
+            m.pixels = count;
+            m.c = sum + (std::ptrdiff_t{first} * p.in + b) * lanes * lanes;
+            m.c_unit = std::ptrdiff_t{p.in} * lanes * lanes;
+            m.units = last - first;
+            m.accumulate = accumulate;
+            k.products(m);
+        }
+    };
+
+    if (!p.together) {
+        c.pool->run(plan.sums, [&](int task, int worker) {
+            float* const wide = memory + worker * positions * (wide_position + narrow_position);
+            float* const narrow = wide + positions * wide_position;
+            float* const sum = sums + task * sum_size;
+            const share mine(p.blocks(), plan.sums, task);
+            for (int block = mine.begin; block < mine.end; ++block) {
+                const int first = block * p.block, last = std::min(p.tiles, first + p.block);
+                for (int b = 0; b < p.in; ++b) transform_inputs(k, reads_wide, p, first, last, b, wide + std::ptrdiff_t{b} * p.held * lanes, wide_position);
+                for (int b = 0; b < p.out; ++b) transform_gradients(k, c, p, first, last, b, narrow + std::ptrdiff_t{b} * p.held * lanes, narrow_position);
+                for (int i = 0; i < positions; ++i)
+                    add_products(sum + i * sum_position, wide + i * wide_position, narrow + i * narrow_position, last - first, 0, p.out, block > mine.begin);
+            }
+        });
+    } else {
+        float* const wide = memory;
+        float* const narrow = memory + positions * wide_position;
+        for (int held = 0; held < p.tiles; held += p.held) {
+            const int end = std::min(p.tiles, held + p.held), pieces = (end - held + p.block - 1) / p.block, blocks = p.in + p.out;
+            c.pool->run(pieces * blocks, [&](int i) {
+                const int first = held + i / blocks * p.block, last = std::min(end, first + p.block), b = i % blocks;
+                if (b < p.in) transform_inputs(k, reads_wide, p, first, last, b, wide + (std::ptrdiff_t{b} * p.held + first - held) * lanes, wide_position);
+                else transform_gradients(k, c, p, first, last, b - p.in, narrow + (std::ptrdiff_t{b - p.in} * p.held + first - held) * lanes, narrow_position);
+            });
+            const int splits = std::max(1, std::min(p.out / 2, (2 * p.workers + positions - 1) / positions));
+            c.pool->run(positions * splits, [&](int i) {
+                const int position = i / splits;
+                const share s(p.out, splits, i % splits);
+                add_products(sums + position * sum_position, wide + position * wide_position, narrow + position * narrow_position, end - held, s.begin, s.end, held > 0);
+            });
+        }
+    }
+
+    c.pool->run(p.out * p.in, [&](int i) {
+        const int out = i / p.in, in = i % p.in;
+        const int used = std::min(lanes, c.map.narrow.c - out * lanes), channels = std::min(lanes, c.map.wide.c - in * lanes);
+        alignas(64) float dw[9 * lanes];
+        for (int channel = 0; channel < channels; ++channel) {
+            k.winograd_weight_gradient(sums + (std::ptrdiff_t{i} * lanes + channel) * lanes, sum_position, plan.sums, sum_size, dw);
+            for (int l = 0; l < used; ++l) {
+                float* const g = c.gradient + (std::ptrdiff_t{out * lanes + l} * c.map.wide.c + in * lanes + channel) * 9;
+                for (int tap = 0; tap < 9; ++tap) g[tap] = dw[tap * lanes + l];
+            }
+        }
+    });
+}
+
+} // namespace umsrep::cpu_ops
