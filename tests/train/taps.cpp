@@ -33,7 +33,7 @@ data::batch one_batch() {
 }
 
 template <class Model>
-std::vector<float> part(Model& m, std::string_view prefix) {
+std::vector<float> parameters_of(Model& m, std::string_view prefix) {
     std::vector<float> values;
     for (const auto& t : m.tensors())
         if (t.name.starts_with(prefix)) values.insert(values.end(), t.values.begin(), t.values.end());
@@ -47,10 +47,10 @@ TEST_CASE("a stage that a turn's head does not read stays as it is") {
     trainer t{m, alternating<all>{}, optim::adamw{.lr = 1e-2}, batch{1}};
     const data::batch b = one_batch();
     for (int step = 0; step < 6; ++step) {
-        const auto first = part(m, "encoder.e1"), second = part(m, "encoder.e2");
+        const auto first = parameters_of(m, "encoder.e1"), second = parameters_of(m, "encoder.e2");
         t.step(b);
-        CHECK_FALSE(test::same_bits(first, part(m, "encoder.e1")));
-        CHECK(test::same_bits(second, part(m, "encoder.e2")) == (step % 2 == 0));
+        CHECK_FALSE(test::same_bits(first, parameters_of(m, "encoder.e1")));
+        CHECK(test::same_bits(second, parameters_of(m, "encoder.e2")) == (step % 2 == 0));
     }
 }
 
@@ -59,11 +59,11 @@ TEST_CASE("a layer behind a tap inside a stage does not follow the gradient of a
     trainer t{m, alternating<all>{}, optim::sgd{.lr = 1e-2}, batch{1}};
     const data::batch b = one_batch();
     for (int step = 0; step < 6; ++step) {
-        const auto before = part(m, "encoder.e2.0"), behind = part(m, "encoder.e2.2");
+        const auto before = parameters_of(m, "encoder.e2.0"), behind = parameters_of(m, "encoder.e2.2");
         REQUIRE_FALSE(behind.empty());
         t.step(b);
-        CHECK_FALSE(test::same_bits(before, part(m, "encoder.e2.0")));
-        CHECK(test::same_bits(behind, part(m, "encoder.e2.2")) == (step % 2 == 0));
+        CHECK_FALSE(test::same_bits(before, parameters_of(m, "encoder.e2.0")));
+        CHECK(test::same_bits(behind, parameters_of(m, "encoder.e2.2")) == (step % 2 == 0));
     }
 }
 

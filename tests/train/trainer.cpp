@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "../backend/deferring.hpp"
 #include "../support/bits.hpp"
 #include "../support/tiny.hpp"
 
@@ -18,7 +19,7 @@ namespace {
 using tiny_model = model<tiny>;
 
 /// Parameters of a stage or head.
-std::vector<float> part(tiny_model& m, std::string_view prefix) {
+std::vector<float> parameters_of(tiny_model& m, std::string_view prefix) {
     std::vector<float> values;
     for (const auto& t : m.tensors())
         if (!t.statistic && t.name.starts_with(prefix)) values.insert(values.end(), t.values.begin(), t.values.end());
@@ -61,35 +62,35 @@ TEST_CASE("the same seed and data give the same bits, for every number of thread
 
 TEST_CASE("a frozen encoder keeps its weights and its statistics, to the bit") {
     tiny_model m{seed{1}};
-    const auto weights = part(m, "encoder"), statistics = statistics_of(m, "encoder");
+    const auto weights = parameters_of(m, "encoder"), statistics = statistics_of(m, "encoder");
     train_a_little(m, joint<frozen>{});
-    CHECK(same_bits(weights, part(m, "encoder")));
+    CHECK(same_bits(weights, parameters_of(m, "encoder")));
     CHECK(same_bits(statistics, statistics_of(m, "encoder")));
 }
 
 TEST_CASE("adaptive norm statistics move in a frozen encoder, its weights do not") {
     tiny_model m{seed{1}};
-    const auto weights = part(m, "encoder"), statistics = statistics_of(m, "encoder");
+    const auto weights = parameters_of(m, "encoder"), statistics = statistics_of(m, "encoder");
     train_a_little(m, joint<frozen, norm_statistics::adaptive>{});
-    CHECK(same_bits(weights, part(m, "encoder")));
+    CHECK(same_bits(weights, parameters_of(m, "encoder")));
     CHECK_FALSE(same_bits(statistics, statistics_of(m, "encoder")));
 }
 
 TEST_CASE("frozen norm statistics stay while the encoder trains") {
     tiny_model m{seed{1}};
-    const auto weights = part(m, "encoder"), statistics = statistics_of(m, "encoder");
+    const auto weights = parameters_of(m, "encoder"), statistics = statistics_of(m, "encoder");
     train_a_little(m, joint<all, norm_statistics::frozen>{});
-    CHECK_FALSE(same_bits(weights, part(m, "encoder")));
+    CHECK_FALSE(same_bits(weights, parameters_of(m, "encoder")));
     CHECK(same_bits(statistics, statistics_of(m, "encoder")));
 }
 
 TEST_CASE("last<1> trains the deepest stage and no other") {
     tiny_model m{seed{1}};
-    const auto first = part(m, "encoder.e1"), second = part(m, "encoder.e2"), third = part(m, "encoder.e3");
+    const auto first = parameters_of(m, "encoder.e1"), second = parameters_of(m, "encoder.e2"), third = parameters_of(m, "encoder.e3");
     train_a_little(m, joint<last<1>>{});
-    CHECK(same_bits(first, part(m, "encoder.e1")));
-    CHECK(same_bits(second, part(m, "encoder.e2")));
-    CHECK_FALSE(same_bits(third, part(m, "encoder.e3")));
+    CHECK(same_bits(first, parameters_of(m, "encoder.e1")));
+    CHECK(same_bits(second, parameters_of(m, "encoder.e2")));
+    CHECK_FALSE(same_bits(third, parameters_of(m, "encoder.e3")));
 }
 
 TEST_CASE("alternating moves one head at a time, in turn") {
@@ -99,14 +100,14 @@ TEST_CASE("alternating moves one head at a time, in turn") {
     samples.start(0);
     const char* heads[] = {"denoise", "lungs", "finding"};
     for (std::size_t turn = 0; turn < 3; ++turn) {
-        const auto before = std::array{part(m, heads[0]), part(m, heads[1]), part(m, heads[2])};
-        const auto encoder_before = part(m, "encoder");
+        const auto before = std::array{parameters_of(m, heads[0]), parameters_of(m, heads[1]), parameters_of(m, heads[2])};
+        const auto encoder_before = parameters_of(m, "encoder");
         const auto loss = t.step(*samples.next());
         for (std::size_t h = 0; h < 3; ++h) {
-            CHECK(same_bits(before[h], part(m, heads[h])) == (h != turn));
+            CHECK(same_bits(before[h], parameters_of(m, heads[h])) == (h != turn));
             CHECK(std::isnan(loss[h]) == (h != turn));
         }
-        CHECK_FALSE(same_bits(encoder_before, part(m, "encoder")));
+        CHECK_FALSE(same_bits(encoder_before, parameters_of(m, "encoder")));
     }
 }
 
@@ -132,7 +133,7 @@ TEST_CASE("independent tasks part from one encoder, separate ones start from the
     CHECK(same_bits(tuned.of(0).parameters(), tuned.of(2).parameters()));
     CHECK_FALSE(same_bits(scratch.of(0).parameters(), scratch.of(1).parameters()));
     fit(tuned, independent<all>{}, samples, nullptr, optim::adamw{}, {.epochs = 1});
-    CHECK_FALSE(same_bits(part(tuned.of(0), "encoder"), part(tuned.of(1), "encoder")));
+    CHECK_FALSE(same_bits(parameters_of(tuned.of(0), "encoder"), parameters_of(tuned.of(1), "encoder")));
 }
 
 TEST_CASE("samples without a label neither count nor matter") {
@@ -156,12 +157,12 @@ TEST_CASE("a head without a labelled sample in the batch does not move") {
     tiny_model m{seed{1}};
     auto samples = tiny_loader(m, {4, [](std::size_t) { return 3U; }});
     trainer t{m, joint<all>{}, optim::adamw{.weight_decay = 0.1}, batch{4}};
-    const auto finding = part(m, "finding"), lungs = part(m, "lungs");
+    const auto finding = parameters_of(m, "finding"), lungs = parameters_of(m, "lungs");
     samples.start(0);
     const auto loss = t.step(*samples.next());
     CHECK(std::isnan(loss[2]));
-    CHECK(same_bits(finding, part(m, "finding")));
-    CHECK_FALSE(same_bits(lungs, part(m, "lungs")));
+    CHECK(same_bits(finding, parameters_of(m, "finding")));
+    CHECK_FALSE(same_bits(lungs, parameters_of(m, "lungs")));
 }
 
 TEST_CASE("a batch without any label for the trained heads is refused") {
@@ -236,12 +237,12 @@ TEST_CASE("clipping bounds the step of plain gradient descent") {
 TEST_CASE("layer decay slows the stages, deepest least, and the heads not at all") {
     const auto moved = [](double decay, const char* name) {
         tiny_model m{seed{1}};
-        const auto before = part(m, name);
+        const auto before = parameters_of(m, name);
         auto samples = tiny_loader(m);
         trainer t{m, joint<all>{}, optim::sgd{.lr = 1e-2}, batch{4}, {.layer_decay = decay}};
         samples.start(0);
         t.step(*samples.next());
-        const auto after = part(m, name);
+        const auto after = parameters_of(m, name);
         double sum = 0;
         for (std::size_t i = 0; i < before.size(); ++i) sum += std::abs(static_cast<double>(after[i]) - static_cast<double>(before[i]));
         return sum;
@@ -272,8 +273,8 @@ TEST_CASE("the kept weights are the average when one is asked for") {
     CHECK_FALSE(same_bits(m.parameters(), weights[2]));
 }
 
-TEST_CASE("what training allocates is what the constants say") {
-    tiny_model m{seed{1}};
+TEST_CASE_TEMPLATE("what training allocates is what the constants say", Backend, reference<float>, test::deferring) {
+    model<tiny, Backend> m{seed{1}};
     const auto check = [&](auto strategy, const memory& planned) {
         trainer t{m, strategy, optim::adamw{}, batch{4}};
         memory expected = planned;
@@ -282,13 +283,14 @@ TEST_CASE("what training allocates is what the constants say") {
         CHECK(t.allocated().workspace > 0);
         return t.allocated();
     };
-    const memory all_of_it = check(joint<all>{}, training_memory<tiny, joint<all>, reference<float>>(batch{4}));
-    const memory heads_only = check(joint<frozen>{}, training_memory<tiny, joint<frozen>, reference<float>>(batch{4}));
-    const memory in_turn = check(alternating<all>{}, training_memory<tiny, alternating<all>, reference<float>>(batch{4}));
+    const memory all_of_it = check(joint<all>{}, training_memory<tiny, joint<all>, Backend>(batch{4}));
+    const memory heads_only = check(joint<frozen>{}, training_memory<tiny, joint<frozen>, Backend>(batch{4}));
+    const memory in_turn = check(alternating<all>{}, training_memory<tiny, alternating<all>, Backend>(batch{4}));
     CHECK(heads_only.gradients < all_of_it.gradients);
     CHECK(heads_only.moments < all_of_it.moments);
     CHECK(heads_only.arena < all_of_it.arena);
     CHECK(in_turn.arena <= all_of_it.arena);
+    CHECK(heads_only.saved_statistics <= all_of_it.saved_statistics);
 }
 
 TEST_CASE("batches without a label are passed over in a run, and a run of nothing else is refused") {
