@@ -107,18 +107,22 @@ inline void products(const products_call& m) {
     }
 }
 
-// How 16 channels are read: as they are, behind scale and shift, or behind those and a ReLU.
-enum class read_as { plain, normalized, activated };
+// How 16 channels are read: as they are, behind a ReLU, behind scale and shift, or behind both.
+enum class read_as { plain, rectified, normalized, activated };
 
 template <read_as How>
 inline vec read(const float* p, vec scale, vec shift) {
     const vec x = load(p);
     if constexpr (How == read_as::plain) return x;
+    else if constexpr (How == read_as::rectified) return positive(x);
     else if constexpr (How == read_as::normalized) return multiply_add(x, scale, shift);
     else return positive(multiply_add(x, scale, shift));
 }
 
-inline read_as how(const reading& r) { return r.scale == nullptr ? read_as::plain : r.relu ? read_as::activated : read_as::normalized; }
+inline read_as how(const reading& r) {
+    if (r.scale == nullptr) return r.relu ? read_as::rectified : read_as::plain;
+    return r.relu ? read_as::activated : read_as::normalized;
+}
 
 // Winograd's F(4x4, 3x3) and F(3x3, 4x4) on the points 0, 1, -1, 2, -2. Lavin and Gray, "Fast algorithms for convolutional neural networks",
 // 2016. Each of these transforms one line, reading elements `s` apart and writing them `t` apart.
@@ -229,6 +233,7 @@ inline void input_row(const float* plane, const tile_row& r, const reading& as, 
 inline void winograd_input(const float* plane, const tile_row& r, const reading& as, float* out) {
     switch (how(as)) {
     case read_as::plain: return input_row<read_as::plain>(plane, r, as, out);
+    case read_as::rectified: return input_row<read_as::rectified>(plane, r, as, out);
     case read_as::normalized: return input_row<read_as::normalized>(plane, r, as, out);
     case read_as::activated: return input_row<read_as::activated>(plane, r, as, out);
     }
@@ -365,6 +370,8 @@ inline void read_row_as(const float* in, int pixels, const reading& as, float* o
 inline void read_row(const float* in, int pixels, const reading& as, float* out, bool accumulate) {
     switch (how(as)) {
     case read_as::plain: return accumulate ? read_row_as<read_as::plain, true>(in, pixels, as, out) : read_row_as<read_as::plain, false>(in, pixels, as, out);
+    case read_as::rectified:
+        return accumulate ? read_row_as<read_as::rectified, true>(in, pixels, as, out) : read_row_as<read_as::rectified, false>(in, pixels, as, out);
     case read_as::normalized:
         return accumulate ? read_row_as<read_as::normalized, true>(in, pixels, as, out) : read_row_as<read_as::normalized, false>(in, pixels, as, out);
     case read_as::activated:
