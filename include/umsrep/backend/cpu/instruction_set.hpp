@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include <umsrep/backend/cpu/kernel/row_table.hpp>
 #include <umsrep/backend/cpu/kernel/table.hpp>
 #include <umsrep/core/error.hpp>
 

@@ -47,7 +47,7 @@ struct located {
     bool accumulate = false;
 };
 
-/// Finds block `block` of a value or gradient that may be in two blocked parts.
+/// Finds block `block` of a value or gradient that may be in two blocked parts; no plane where that part is unwanted.
 template <class T>
 located<T> locate(const parts<T>& value, int sample, int block) {
     int i = 0;
@@ -56,6 +56,7 @@ located<T> locate(const parts<T>& value, int sample, int block) {
         i = 1;
     }
     const part<T>& p = value.p[static_cast<std::size_t>(i)];
+    if (p.data == nullptr) return {};
     return {block_plane(p.data, p.s, sample, block), reading_of(p, block), p.accumulate};
 }
 
@@ -90,7 +91,7 @@ inline void scatter_dense(const float* dense, const parts<float>& value, int sam
         const part<float>& p = value.p[static_cast<std::size_t>(i)];
         const std::ptrdiff_t plane = p.s.plane();
         const bool is_dense = stored_dense(p.s);
-        const int stored = is_dense ? p.s.c : blocks_of(p.s.c) * lanes;
+        const int stored = p.data == nullptr ? 0 : is_dense ? p.s.c : blocks_of(p.s.c) * lanes; // a part may be unwanted
         for (int c = 0; c < stored; ++c) {
             float* out = is_dense ? p.data + sample * p.s.size() + c * plane : block_plane(p.data, p.s, sample, c / lanes) + c % lanes;
             const std::ptrdiff_t step = is_dense ? 1 : lanes;

@@ -430,12 +430,12 @@ inline void norm_sums(const norm_row& r, float* sums) { return r.forward.relu ? 
 template <bool Relu>
 inline void norm_gradient_as(const norm_row& r, const float* coefficients, float* out, bool accumulate) {
     const vec a = load(coefficients), b = load(coefficients + lanes), c = load(coefficients + 2 * lanes);
-    const vec scale = load(r.forward.scale), shift = load(r.forward.shift);
+    const vec mean = load(r.mean), scale = load(r.forward.scale), shift = load(r.forward.shift);
     for (int p = 0; p < r.pixels; ++p) {
         const vec z = load(r.z + p * lanes);
         vec g = load(r.dy + p * lanes);
         if constexpr (Relu) g = where_positive(multiply_add(z, scale, shift), g);
-        vec v = multiply_add(a, g, multiply_add(b, z, c));
+        vec v = multiply_add(a, g, multiply_add(b, z - mean, c));
         if (accumulate) v = v + load(out + p * lanes);
         store(out + p * lanes, v);
     }
@@ -445,6 +445,9 @@ inline void norm_gradient(const norm_row& r, const float* coefficients, float* o
     return r.forward.relu ? norm_gradient_as<true>(r, coefficients, out, accumulate) : norm_gradient_as<false>(r, coefficients, out, accumulate);
 }
 
+#include <umsrep/backend/cpu/kernel/rows.inl>
+
 inline constexpr kernel_table table{instruction_set_name,     &multiply,        &products,       &winograd_input,
                                     &winograd_output,         &winograd_gradient, &winograd_weight, &winograd_weight_gradient,
-                                    &read_row,                &moments_of_row,  &norm_sums,      &norm_gradient};
+                                    &read_row,                &moments_of_row,  &norm_sums,      &norm_gradient,
+                                    &row_kernels};

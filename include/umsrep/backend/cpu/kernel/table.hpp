@@ -75,11 +75,13 @@ struct output_reading {
 /// One row of a batch-norm's backward pass, 16 channels: g = dy, or where relu is set dy where z scale + shift > 0 and else 0.
 struct norm_row {
     const float* z = nullptr;
-    float* dy = nullptr;
+    const float* dy = nullptr;
     int pixels = 0;
     const float* mean = nullptr;
     reading forward{};
 };
+
+struct row_table;
 
 struct kernel_table {
     const char* name = nullptr;
@@ -102,8 +104,10 @@ struct kernel_table {
     void (*moments_of_row)(const float* in, int pixels, moments&) = nullptr;
     /// sums += g and g (z - mean), 16 each.
     void (*norm_sums)(const norm_row&, float* sums) = nullptr;
-    /// out (may be dy) = a g + b z + c; a, b, c: 16 each, one after another.
+    /// out (may be dy) = a g + b (z - mean) + c; a, b, c: 16 each, one after another.
     void (*norm_gradient)(const norm_row&, const float* coefficients, float* out, bool accumulate) = nullptr;
+
+    const row_table* rows = nullptr; ///< see row_table.hpp
 };
 
 } // namespace umsrep::cpu_ops

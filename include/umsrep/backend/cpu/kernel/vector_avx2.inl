@@ -26,5 +26,26 @@ inline vec where_positive(vec condition, vec a) {
     return {{_mm256_and_ps(mask_gt(condition.v[0]), a.v[0]), _mm256_and_ps(mask_gt(condition.v[1]), a.v[1])}};
 }
 
+/// A choice for each lane.
+struct mask {
+    __m256 m[2];
+};
+inline vec operator/(vec a, vec b) { return {{_mm256_div_ps(a.v[0], b.v[0]), _mm256_div_ps(a.v[1], b.v[1])}}; }
+inline mask greater(vec a, vec b) { return {{_mm256_cmp_ps(a.v[0], b.v[0], _CMP_GT_OQ), _mm256_cmp_ps(a.v[1], b.v[1], _CMP_GT_OQ)}}; }
+inline mask greater_or_nan(vec a, vec b) {
+    mask r = greater(a, b);
+    for (int i = 0; i < 2; ++i) r.m[i] = _mm256_or_ps(r.m[i], _mm256_cmp_ps(a.v[i], a.v[i], _CMP_UNORD_Q));
+    return r;
+}
+inline mask equal(vec a, vec b) { return {{_mm256_cmp_ps(a.v[0], b.v[0], _CMP_EQ_OQ), _mm256_cmp_ps(a.v[1], b.v[1], _CMP_EQ_OQ)}}; }
+inline vec select(mask m, vec yes, vec no) { return {{_mm256_blendv_ps(no.v[0], yes.v[0], m.m[0]), _mm256_blendv_ps(no.v[1], yes.v[1], m.m[1])}}; }
+/// The nearest integers, and 2^n for integers n in [-126, 127].
+inline vec nearest(vec a) {
+    constexpr int mode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    return {{_mm256_round_ps(a.v[0], mode), _mm256_round_ps(a.v[1], mode)}};
+}
+inline __m256 power_of_two(__m256 n) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23)); }
+inline vec power_of_two(vec n) { return {{power_of_two(n.v[0]), power_of_two(n.v[1])}}; }
+
 inline constexpr int tile_pixels = 6, tile_units = 1;        // 12 registers of sums, 2 of weights, 1 pixel: 15 of 16
 inline constexpr int product_channels = 4, product_units = 1;

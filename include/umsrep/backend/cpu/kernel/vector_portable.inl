@@ -40,5 +40,42 @@ inline vec where_positive(vec condition, vec a) {
     return r;
 }
 
+/// A choice for each lane.
+struct mask {
+    quad_mask m[4];
+};
+inline vec operator/(vec a, vec b) { return {{a.v[0] / b.v[0], a.v[1] / b.v[1], a.v[2] / b.v[2], a.v[3] / b.v[3]}}; }
+inline mask greater(vec a, vec b) { return {{a.v[0] > b.v[0], a.v[1] > b.v[1], a.v[2] > b.v[2], a.v[3] > b.v[3]}}; }
+inline mask greater_or_nan(vec a, vec b) {
+    mask r;
+    for (int i = 0; i < 4; ++i) r.m[i] = (a.v[i] > b.v[i]) | (a.v[i] != a.v[i]);
+    return r;
+}
+inline mask equal(vec a, vec b) { return {{a.v[0] == b.v[0], a.v[1] == b.v[1], a.v[2] == b.v[2], a.v[3] == b.v[3]}}; }
+inline vec select(mask m, vec yes, vec no) {
+    vec r;
+    for (int i = 0; i < 4; ++i) {
+        quad_mask a, b;
+        __builtin_memcpy(&a, &yes.v[i], sizeof a);
+        __builtin_memcpy(&b, &no.v[i], sizeof b);
+        a = (a & m.m[i]) | (b & ~m.m[i]);
+        __builtin_memcpy(&r.v[i], &a, sizeof a);
+    }
+    return r;
+}
+/// The nearest integers of numbers below 2^22 (adding 1.5 2^23 leaves no binary places), and 2^n for integers n in [-126, 127].
+inline vec nearest(vec a) { return (a + all(0x1.8p23f)) - all(0x1.8p23f); }
+inline vec power_of_two(vec n) {
+    vec r;
+    for (int i = 0; i < 4; ++i) {
+        const quad biased = n.v[i] + quad{0x1p23f + 127, 0x1p23f + 127, 0x1p23f + 127, 0x1p23f + 127}; // the integer is in the lowest bits
+        quad_mask bits;
+        __builtin_memcpy(&bits, &biased, sizeof bits);
+        bits = bits << 23;
+        __builtin_memcpy(&r.v[i], &bits, sizeof bits);
+    }
+    return r;
+}
+
 inline constexpr int tile_pixels = 2, tile_units = 1;
 inline constexpr int product_channels = 2, product_units = 1;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+
+#include <umsrep/backend/cpu/kernel/table.hpp>
+
+/// Kernels of the ops that do little with each value they read: they go through memory row by row, 16 channels at a time. See table.hpp.
+namespace umsrep::cpu_ops {
+
+/// The windows of one row of results over a plane (h, w, 16). Window x begins at column x stride - padding.
+struct window_row {
+    int results = 0;
+    int rows = 0;                   ///< of the windows, those inside of the plane
+    std::ptrdiff_t row_step = 0;    ///< elements between them
+    int width = 0;                  ///< of the plane
+    int kernel = 1, stride = 1, padding = 0, dilation = 1; ///< along x
+    int divisor = 0;                ///< of a mean; 0: as many pixels as are inside of the plane
+};
+
+/// out[i] = f(x[i], y[i]) for i in [0, size), or out[i] += it. Where out is x or y, it is so in place.
+struct map_row {
+    const float* x = nullptr;
+    reading as_x{};
+    const float* y = nullptr;
+    reading as_y{};
+    float* out = nullptr;
+    std::ptrdiff_t size = 0;    ///< elements; need not be whole blocks
+    bool accumulate = false;
+    float value = 0;            ///< a slope
+    const float* lanes_used = nullptr; ///< 1 for the lanes that hold channels and 0 beyond, where f(0) is not 0; null: all
+};
+
+struct row_table {
+    /// `in` is the first row of the windows that is inside of the plane, as are `to` and out for one row of results.
+    void (*max_pool)(const float* in, const window_row&, const reading&, float* out) = nullptr;
+    /// dy to the pixel that was the largest: added to `to`, or, of windows that neither overlap nor leave gaps, overwriting all of their pixels.
+    void (*max_pool_gradient)(const float* in, const window_row&, const reading&, const float* dy, float* to, bool add) = nullptr;
+    void (*avg_pool)(const float* in, const window_row&, const reading&, float* out) = nullptr;
+    void (*avg_pool_gradient)(const window_row&, const float* dy, float* to, bool add) = nullptr;
+
+    /// sums += the row's sum, 16 channels.
+    void (*sum)(const float* in, int pixels, const reading&, float* sums) = nullptr;
+    /// Every pixel (+)= 16 values.
+    void (*fill)(const float* values, int pixels, float* out, bool accumulate) = nullptr;
+    /// Lanes [from, from + count) of every pixel to lanes [to, to + count).
+    void (*move_lanes)(const float* in, int from, const reading&, float* out, int to, int count, int pixels, bool accumulate) = nullptr;
+
+    // Elementwise functions; y is the gradient of the result in the backward ones, x what the formula reads (see reference/activation.hpp).
+    void (*identity)(const map_row&) = nullptr;
+    void (*add)(const map_row&) = nullptr;
+    void (*relu)(const map_row&) = nullptr;
+    void (*relu_gradient)(const map_row&) = nullptr;
+    void (*leaky_relu)(const map_row&) = nullptr;
+    void (*leaky_relu_gradient)(const map_row&) = nullptr;
+    void (*gelu)(const map_row&) = nullptr;
+    void (*gelu_gradient)(const map_row&) = nullptr;
+    void (*silu)(const map_row&) = nullptr;
+    void (*silu_gradient)(const map_row&) = nullptr;
+    void (*sigmoid)(const map_row&) = nullptr;
+    void (*sigmoid_gradient)(const map_row&) = nullptr;
+};
+
+} // namespace umsrep::cpu_ops

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+// Kernels that go through memory row by row, written once over `vec`; included by kernels.inl. See row_table.hpp for what each computes.
+
+/// Scale and shift of a reading. What is read as it is has scale 1 and shift 0: memory takes longer than that.
+struct scaling {
+    vec scale, shift;
+};
+inline scaling scaling_of(const reading& r) {
+    if (r.scale == nullptr) return {all(1), zero()};
+    return {load(r.scale), load(r.shift)};
+}
+template <bool Relu>
+inline vec read_scaled(const float* p, const scaling& s) {
+    const vec x = multiply_add(load(p), s.scale, s.shift);
+    if constexpr (Relu) return positive(x);
+    else return x;
+}
+
+/// The columns of a window that are inside of the plane: `count` from `first` on, `dilation` apart.
+struct window_columns {
+    int first, count;
+};
+/// Size: of square windows that lie inside of the plane and have no gaps; 0: any.
+template <int Size>
+inline window_columns columns_of(const window_row& w, int x) {
+    window_columns c{x * w.stride, Size};
+    if constexpr (Size == 0) {
+        c = {x * w.stride - w.padding, w.kernel};
+        for (; c.first < 0; --c.count) c.first += w.dilation;
+        while (c.first + (c.count - 1) * w.dilation >= w.width) --c.count;
+    }
+    return c;
+}
+inline bool is_plain_2x2(const window_row& w) { return w.rows == 2 && w.kernel == 2 && w.padding == 0 && w.dilation == 1; }
+
+/// The largest values under a window and the numbers of their taps, row-major: the first of equals; a NaN counts as the largest.
+struct largest {
+    vec value, tap;
+};
+template <int Size, bool Relu>
+inline largest largest_of(const float* in, const window_row& w, const window_columns& c, const scaling& s) {
+    const int rows = Size > 0 ? Size : w.rows, columns = Size > 0 ? Size : c.count;
+    const std::ptrdiff_t step = Size > 0 ? lanes : std::ptrdiff_t{w.dilation} * lanes;
+    const float* p = in + std::ptrdiff_t{c.first} * lanes;
+    largest best{read_scaled<Relu>(p, s), zero()};
+    float tap = 0;
+#pragma GCC unroll 2
+    for (int i = 0; i < rows; ++i, p += w.row_step)
+#pragma GCC unroll 2
+        for (int j = 0; j < columns; ++j, ++tap) {
+            const vec x = read_scaled<Relu>(p + j * step, s);
+            const mask larger = greater_or_nan(x, best.value);
+            best.value = select(larger, x, best.value);
+            best.tap = select(larger, all(tap), best.tap);
+        }
+    return best;
+}
+
+template <int Size, bool Relu>
+inline void max_pool_as(const float* in, const window_row& w, const reading& as, float* out) {
+    const scaling s = scaling_of(as);
+    for (int x = 0; x < w.results; ++x) store(out + x * lanes, largest_of<Size, Relu>(in, w, columns_of<Size>(w, x), s).value);
+}
+inline void max_pool(const float* in, const window_row& w, const reading& as, float* out) {
+    if (is_plain_2x2(w)) return as.relu ? max_pool_as<2, true>(in, w, as, out) : max_pool_as<2, false>(in, w, as, out);
+    return as.relu ? max_pool_as<0, true>(in, w, as, out) : max_pool_as<0, false>(in, w, as, out);
+}
+
+template <int Size, bool Relu, bool Add>
+inline void max_pool_gradient_as(const float* in, const window_row& w, const reading& as, const float* dy, float* to) {
+    const scaling s = scaling_of(as);
+    for (int x = 0; x < w.results; ++x) {
+        const window_columns c = columns_of<Size>(w, x);
+        const vec winner = largest_of<Size, Relu>(in, w, c, s).tap, g = load(dy + x * lanes);
+        const int rows = Size > 0 ? Size : w.rows, columns = Size > 0 ? Size : c.count;
+        const std::ptrdiff_t step = Size > 0 ? lanes : std::ptrdiff_t{w.dilation} * lanes;
+        float* p = to + std::ptrdiff_t{c.first} * lanes;
+        float tap = 0;
+#pragma GCC unroll 2
+        for (int i = 0; i < rows; ++i, p += w.row_step)
+#pragma GCC unroll 2
+            for (int j = 0; j < columns; ++j, ++tap) {
+                vec v = select(equal(winner, all(tap)), g, zero());
+                if constexpr (Add) v = v + load(p + j * step);
+                store(p + j * step, v);
+            }
+    }
+}
+template <int Size, bool Relu>
+inline void max_pool_gradient_as(const float* in, const window_row& w, const reading& as, const float* dy, float* to, bool add) {
+    return add ? max_pool_gradient_as<Size, Relu, true>(in, w, as, dy, to) : max_pool_gradient_as<Size, Relu, false>(in, w, as, dy, to);
+}
+inline void max_pool_gradient(const float* in, const window_row& w, const reading& as, const float* dy, float* to, bool add) {
+    if (is_plain_2x2(w)) return as.relu ? max_pool_gradient_as<2, true>(in, w, as, dy, to, add) : max_pool_gradient_as<2, false>(in, w, as, dy, to, add);
+    return as.relu ? max_pool_gradient_as<0, true>(in, w, as, dy, to, add) : max_pool_gradient_as<0, false>(in, w, as, dy, to, add);
+}
+
+inline vec pixels_of_mean(const window_row& w, const window_columns& c) {
+    return all(static_cast<float>(w.divisor > 0 ? w.divisor : w.rows * c.count));
+}
+
+template <int Size, bool Relu>
+inline void avg_pool_as(const float* in, const window_row& w, const reading& as, float* out) {
+    const scaling s = scaling_of(as);
+    for (int x = 0; x < w.results; ++x) {
+        const window_columns c = columns_of<Size>(w, x);
+        const int rows = Size > 0 ? Size : w.rows, columns = Size > 0 ? Size : c.count;
+        const float* p = in + std::ptrdiff_t{c.first} * lanes;
+        vec total = zero();
+#pragma GCC unroll 2
+        for (int i = 0; i < rows; ++i, p += w.row_step)
+#pragma GCC unroll 2
+            for (int j = 0; j < columns; ++j) total = total + read_scaled<Relu>(p + j * lanes, s);
+        store(out + x * lanes, total / pixels_of_mean(w, c));
+    }
+}
+inline void avg_pool(const float* in, const window_row& w, const reading& as, float* out) {
+    if (is_plain_2x2(w)) return as.relu ? avg_pool_as<2, true>(in, w, as, out) : avg_pool_as<2, false>(in, w, as, out);
+    return as.relu ? avg_pool_as<0, true>(in, w, as, out) : avg_pool_as<0, false>(in, w, as, out);
+}
+
+template <int Size>
+inline void avg_pool_gradient_as(const window_row& w, const float* dy, float* to, bool add) {
+    for (int x = 0; x < w.results; ++x) {
+        const window_columns c = columns_of<Size>(w, x);
+        const int rows = Size > 0 ? Size : w.rows, columns = Size > 0 ? Size : c.count;
+        const vec share = load(dy + x * lanes) / pixels_of_mean(w, c);
+        float* p = to + std::ptrdiff_t{c.first} * lanes;
+        for (int i = 0; i < rows; ++i, p += w.row_step)
+            for (int j = 0; j < columns; ++j) store(p + j * lanes, add ? share + load(p + j * lanes) : share);
+    }
+}
+inline void avg_pool_gradient(const window_row& w, const float* dy, float* to, bool add) {
+    return is_plain_2x2(w) ? avg_pool_gradient_as<2>(w, dy, to, add) : avg_pool_gradient_as<0>(w, dy, to, add);
+}
+
+/// Four sums, so that additions need not wait for one another.
+template <bool Relu>
+inline void sum_as(const float* in, int pixels, const reading& as, float* sums) {
+    const scaling s = scaling_of(as);
+    vec a = zero(), b = zero(), c = zero(), d = zero();
+    int p = 0;
+    for (; p + 4 <= pixels; p += 4) {
+        a = a + read_scaled<Relu>(in + p * lanes, s);
+        b = b + read_scaled<Relu>(in + (p + 1) * lanes, s);
+        c = c + read_scaled<Relu>(in + (p + 2) * lanes, s);
+        d = d + read_scaled<Relu>(in + (p + 3) * lanes, s);
+    }
+    for (; p < pixels; ++p) a = a + read_scaled<Relu>(in + p * lanes, s);
+    store(sums, load(sums) + ((a + b) + (c + d)));
+}
+inline void sum(const float* in, int pixels, const reading& as, float* sums) {
+    return as.relu ? sum_as<true>(in, pixels, as, sums) : sum_as<false>(in, pixels, as, sums);
+}
+
+inline void fill(const float* values, int pixels, float* out, bool accumulate) {
+    const vec v = load(values);
+    for (int p = 0; p < pixels; ++p) store(out + p * lanes, accumulate ? v + load(out + p * lanes) : v);
+}
+
+inline void move_lanes(const float* in, int from, const reading& as, float* out, int to, int count, int pixels, bool accumulate) {
+    const scaling s = scaling_of(as);
+    for (int p = 0; p < pixels; ++p, in += lanes, out += lanes) {
+        float pixel[lanes];
+        store(pixel, as.relu ? read_scaled<true>(in, s) : read_scaled<false>(in, s));
+        if (accumulate)
+            for (int i = 0; i < count; ++i) out[to + i] += pixel[from + i];
+        else
+            for (int i = 0; i < count; ++i) out[to + i] = pixel[from + i];
+    }
+}
+
+/// e^x to 2 units in the last place for x in [-87.3, 88.3], beyond which it stays as at the ends. S. L. Moshier, Cephes, expf.
+inline vec exponential(vec x) {
+    x = select(greater(x, all(88.3762626f)), all(88.3762626f), x);
+    x = select(greater(all(-87.3365447f), x), all(-87.3365447f), x);
+    const vec n = nearest(x * all(1.44269504f));
+    const vec r = multiply_add(n, all(2.12194440e-4f), multiply_add(n, all(-0.693359375f), x));
+    vec p = multiply_add(all(1.9875691500e-4f), r, all(1.3981999507e-3f));
+    p = multiply_add(p, r, all(8.3334519073e-3f));
+    p = multiply_add(p, r, all(4.1665795894e-2f));
+    p = multiply_add(p, r, all(1.6666665459e-1f));
+    p = multiply_add(p, r, all(5.0000001201e-1f));
+    return multiply_add(p, r * r, r + all(1)) * power_of_two(n);
+}
+inline vec logistic(vec x) { return all(1) / (exponential(zero() - x) + all(1)); }
+
+/// Distribution function of the standard normal, erfc(-x / sqrt 2) / 2, with relative errors of a few 1e-7. Press et al., "Numerical
+/// Recipes", 2nd edition, section 6.2, erfcc.
+inline vec normal_distribution(vec x) {
+    const vec a = select(greater(zero(), x), zero() - x, x), z = a * all(0.707106781f), t = all(1) / multiply_add(all(0.5f), z, all(1));
+    vec p = multiply_add(all(0.17087277f), t, all(-0.82215223f));
+    p = multiply_add(p, t, all(1.48851587f));
+    p = multiply_add(p, t, all(-1.13520398f));
+    p = multiply_add(p, t, all(0.27886807f));
+    p = multiply_add(p, t, all(-0.18628806f));
+    p = multiply_add(p, t, all(0.09678418f));
+    p = multiply_add(p, t, all(0.37409196f));
+    p = multiply_add(p, t, all(1.00002368f));
+    p = multiply_add(p, t, all(-1.26551223f));
+    const vec tail = all(0.5f) * t * exponential(multiply_add(a * a, all(-0.5f), p));
+    return select(greater(x, zero()), all(1) - tail, tail);
+}
+
+// The elementwise functions: f(x), or of the gradients f(x, y) with y that of the result.
+struct identity_of {
+    static constexpr bool two = false;
+    static vec apply(vec x, vec, vec) { return x; }
+};
+struct sum_of {
+    static constexpr bool two = true;
+    static vec apply(vec x, vec y, vec) { return x + y; }
+};
+struct relu_of {
+    static constexpr bool two = false;
+    static vec apply(vec x, vec, vec) { return positive(x); }
+};
+struct relu_gradient_of {
+    static constexpr bool two = true;
+    static vec apply(vec x, vec y, vec) { return where_positive(x, y); }
+};
+struct leaky_relu_of {
+    static constexpr bool two = false;
+    static vec apply(vec x, vec, vec slope) { return select(greater(x, zero()), x, slope * x); }
+};
+struct leaky_relu_gradient_of {
+    static constexpr bool two = true;
+    static vec apply(vec x, vec y, vec slope) { return select(greater(x, zero()), y, slope * y); }
+};
+struct gelu_of {
+    static constexpr bool two = false;
+    static vec apply(vec x, vec, vec) { return x * normal_distribution(x); }
+};
+struct gelu_gradient_of {
+    static constexpr bool two = true;
+    static vec apply(vec x, vec y, vec) {
+        const vec density = all(0.398942280f) * exponential(all(-0.5f) * (x * x));
+        return y * multiply_add(x, density, normal_distribution(x));
+    }
+};
+struct silu_of {
+    static constexpr bool two = false;
+    static vec apply(vec x, vec, vec) { return x * logistic(x); }
+};
+struct silu_gradient_of {
+    static constexpr bool two = true;
+    static vec apply(vec x, vec y, vec) {
+        const vec s = logistic(x);
+        return y * s * multiply_add(x, all(1) - s, all(1));
+    }
+};
+struct sigmoid_of {
+    static constexpr bool two = false;
+    static vec apply(vec x, vec, vec) { return logistic(x); }
+};
+struct sigmoid_gradient_of {
+    static constexpr bool two = true;
+    static vec apply(vec x, vec y, vec) { return y * x * (all(1) - x); }
+};
+
+template <class F, bool ReluX, bool ReluY>
+inline void map_as(const map_row& m) {
+    const scaling sx = scaling_of(m.as_x), sy = scaling_of(m.as_y);
+    const vec value = all(m.value), used = m.lanes_used != nullptr ? load(m.lanes_used) : all(1);
+    const bool masked = m.lanes_used != nullptr;
+    float x[lanes] = {}, y[lanes] = {}, out[lanes] = {}; // of the last elements, where they are not sixteen
+    for (std::ptrdiff_t i = 0; i < m.size; i += lanes) {
+        const bool whole = i + lanes <= m.size;
+        const std::size_t bytes = whole ? 0 : static_cast<std::size_t>(m.size - i) * sizeof(float);
+        const float *px = m.x + i, *py = F::two ? m.y + i : nullptr;
+        float* to = m.out + i;
+        if (!whole) {
+            __builtin_memcpy(x, px, bytes);
+            if constexpr (F::two) __builtin_memcpy(y, py, bytes);
+            if (m.accumulate) __builtin_memcpy(out, to, bytes);
+            px = x;
+            py = y;
+            to = out;
+        }
+        const vec second = F::two ? read_scaled<ReluY>(py, sy) : zero();
+        vec v = F::apply(read_scaled<ReluX>(px, sx), second, value);
+        if (masked) v = where_positive(used, v);
+        if (m.accumulate) v = v + load(to);
+        store(to, v);
+        if (!whole) __builtin_memcpy(m.out + i, out, bytes);
+    }
+}
+template <class F>
+inline void map(const map_row& m) {
+    if constexpr (F::two)
+        if (m.as_y.relu) return m.as_x.relu ? map_as<F, true, true>(m) : map_as<F, false, true>(m);
+    return m.as_x.relu ? map_as<F, true, false>(m) : map_as<F, false, false>(m);
+}
+
+inline constexpr row_table row_kernels{&max_pool,
+                                       &max_pool_gradient,
+                                       &avg_pool,
+                                       &avg_pool_gradient,
+                                       &sum,
+                                       &fill,
+                                       &move_lanes,
+                                       &map<identity_of>,
+                                       &map<sum_of>,
+                                       &map<relu_of>,
+                                       &map<relu_gradient_of>,
+                                       &map<leaky_relu_of>,
+                                       &map<leaky_relu_gradient_of>,
+                                       &map<gelu_of>,
+                                       &map<gelu_gradient_of>,
+                                       &map<silu_of>,
+                                       &map<silu_gradient_of>,
+                                       &map<sigmoid_of>,
+                                       &map<sigmoid_gradient_of>};
