@@ -88,7 +88,7 @@ inline fma_chain widest_chain() {
     const fma_chain compiled{"portable", Eigen::internal::packet_traits<float>::size, run_compiled};
 #ifdef BENCHMARKS_X86
     const char* set = std::getenv("UMSREP_CPU");
-    const std::string_view limit = set == nullptr ? "avx512" : set;
+    const std::string_view limit = set == nullptr || *set == '\0' ? "avx512" : set;
     if (limit == "avx512" && __builtin_cpu_supports("avx512f")) return {"AVX-512", 16, run_avx512};
     if ((limit == "avx512" || limit == "avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {"AVX2", 8, run_avx2};
 #endif

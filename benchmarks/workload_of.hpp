@@ -35,6 +35,9 @@ inline umsrep::data::batch random_batch(std::size_t n, std::size_t size) {
 
 template <class Backend>
 class workload_on : public workload {
+public:
+    const umsrep::graph& network() const { return model_.network(); }
+
 protected:
     explicit workload_on(const step_options& o)
         : model_{umsrep::seed{1}, umsrep::extent{o.size}, umsrep::batch{o.batch}, umsrep::threads{o.threads}},
@@ -65,7 +68,7 @@ public:
         : base{o}, trainer_{this->model_, strategy{}, umsrep::optim::adamw{}, umsrep::batch{o.batch}, {}, this->heads()} {
         const umsrep::graph& g = this->model_.network();
         const umsrep::mode what = strategy::value(g.stage_count(), this->heads());
-        this->macs = o.batch * umsrep::macs(g, umsrep::make_plan(g, what, Backend::activation_size));
+        this->macs = o.batch * umsrep::macs(g, umsrep::make_plan(g, what, Backend::storage));
         this->planned_bytes = trainer_.allocated().total();
     }
     void run() override { trainer_.step(this->data_); }
@@ -84,8 +87,9 @@ public:
         if (this->head_ >= 0) this->model_.predict_only(this->head_);
         umsrep::mode what = umsrep::infer::value(g.stage_count());
         what.heads = this->heads();
-        const umsrep::execution_plan plan = umsrep::make_plan(g, what, Backend::activation_size);
-        const std::int64_t elements = std::int64_t{g.parameters} + g.statistics + plan.arena * o.batch +
+        const umsrep::execution_plan plan = umsrep::make_plan(g, what, Backend::storage);
+        const std::int64_t elements = std::int64_t{g.parameters} + g.statistics + (plan.arena + umsrep::border_of(g, plan, Backend::storage)) * o.batch +
+                                      umsrep::state_of(g, plan, Backend::state_size) +
                                       umsrep::workspace_of(g, plan, Backend::workspace_size, o.batch, o.threads);
         this->macs = o.batch * umsrep::macs(g, plan);
         this->planned_bytes = elements * Backend::scalar_bytes;
