@@ -48,6 +48,15 @@ struct pass {
     constexpr shape to() const { return adjoint ? map.wide : map.narrow; }
 };
 
+/// Gradient of the weights: `wide` and the gradient of `narrow`, or the other way round; the map is the same.
+struct weight_pass {
+    correlation map{};
+    parts<const float> wide{}, narrow{};
+    float* gradient = nullptr; ///< (narrow.c, wide.c / groups, kh, kw), overwritten
+    thread_pool* pool = nullptr;
+    float* workspace = nullptr;
+};
+
 /// Hands out pieces of the workspace, each beginning on a cache line.
 class workspace_cursor {
 public:

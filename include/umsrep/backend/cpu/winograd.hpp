@@ -218,15 +218,6 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
     }
 }
 
-/// Gradient of the weights: `wide` and the gradient of `narrow`, or the other way round; the map is the same.
-struct weight_pass {
-    correlation map{};
-    parts<const float> wide{}, narrow{};
-    float* gradient = nullptr; ///< (narrow.c, wide.c / groups, kh, kw), overwritten
-    thread_pool* pool = nullptr;
-    float* workspace = nullptr;
-};
-
 struct winograd_weight_plan {
     winograd_plan tiles{};   ///< in: blocks of wide, out: blocks of narrow; `together` as there
     int sums = 1;            ///< each over a range of tiles, added in order at the end

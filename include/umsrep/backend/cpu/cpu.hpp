@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include <umsrep/backend/cpu/adapter.hpp>
+#include <umsrep/backend/cpu/direct.hpp>
+#include <umsrep/backend/cpu/norm.hpp>
+#include <umsrep/backend/cpu/winograd.hpp>
+#include <umsrep/graph/storage.hpp>
+
+namespace umsrep {
+
+/// Policy of `cpu`: 3x3 convolutions by Winograd's method where that is faster. Errors of 1e-5 to 1e-4 of a result's root mean square.
+struct winograd {
+    static constexpr bool allows_winograd = true;
+};
+
+/// Policy of `cpu`: every convolution by the sum that defines it. Errors of a few 1e-6.
+struct exact {
+    static constexpr bool allows_winograd = false;
+};
+
+/// The fast backend for processors: float, channels in blocks of 16, kernels for the widest instruction set the machine has, whatever flags
+/// the program is built with. The environment variable UMSREP_CPU (portable, avx2, avx512) forces one.
+///
+///     model<net, cpu<>> m{seed{1}, batch{8}, threads{2}};
+///
+/// No operation allocates. Results do not depend on the number of threads; they do depend on the instruction set, in the last bits.
+template <class Policy = winograd>
+struct cpu {
+    using scalar = float;
+    using policy = Policy;
+    static constexpr int scalar_bytes = sizeof(float);
+
+    static const char* name() { return Policy::allows_winograd ? "cpu" : "cpu<exact>"; }
+    /// The kernels in use: "avx512", "avx2" or "portable".
+    static const char* instruction_set() { return cpu_ops::kernels().name; }
+
+    static constexpr storage_policy storage{cpu_ops::stored_elements, cpu_ops::stored_dense, true, cpu_ops::lanes};
+
+    static constexpr std::ptrdiff_t state_size(const node& n, bool /*batch_statistics*/, bool /*training*/) {
+        return n.kind == op::batch_norm ? cpu_ops::norm_state_size(n.in.c) : 0;
+    }
+
+    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads);
+
+    static void forward(std::span<const operands<float>> chain);
+    static void backward(std::span<const operands<float>> chain);
+
+    static void from_dense(const float* dense, tensor_view<float> value) {
+        parts<float> to;
+        to.count = 1;
+        to[0].data = value.data;
+        to[0].s = value.s;
+        for (int n = 0; n < value.n; ++n) cpu_ops::scatter_dense(dense + n * value.s.size(), to, n);
+    }
+    static void to_dense(tensor_view<const float> value, float* dense) {
+        parts<const float> from;
+        from.count = 1;
+        from[0].data = value.data;
+        from[0].s = value.s;
+        for (int n = 0; n < value.n; ++n) cpu_ops::gather_dense(from, n, dense + n * value.s.size());
+    }
+
+private:
+    using operand_list = std::span<const operands<float>>;
+
+    static constexpr bool uses_winograd(const cpu_ops::correlation& map) {
+        const auto fills_tiles = [](shape s) { return 5 * s.plane() >= std::ptrdiff_t{3} * 16 * ((s.h + 3) / 4) * ((s.w + 3) / 4); };
+        return Policy::allows_winograd && map.suits_winograd() && map.wide.c >= 12 && map.narrow.c >= 12 && fills_tiles(map.wide) && fills_tiles(map.narrow) &&
+               !cpu_ops::stored_dense(map.wide) && !cpu_ops::stored_dense(map.narrow);
+    }
+    static constexpr std::ptrdiff_t convolution_workspace(const node& n, int batch, int threads);
+    /// Rows of statistics that the forward pass of a convolution leaves.
+    static constexpr int statistics_rows(const node& n, int batch, int threads);
+
+    static void run_pass(const cpu_ops::pass& p) {
+        if (uses_winograd(p.map)) cpu_ops::winograd_pass(cpu_ops::kernels(), p);
+        else cpu_ops::direct_pass(cpu_ops::kernels(), p);
+    }
+    static std::size_t forward_convolution(operand_list chain);
+    static void backward_convolution(const operands<float>& o);
+    static parts<float> whole(float* data, shape s) {
+        parts<float> p;
+        p.count = 1;
+        p[0].data = data;
+        p[0].s = s;
+        return p;
+    }
+    static parts<const float> whole(const float* data, shape s) {
+        parts<const float> p;
+        p.count = 1;
+        p[0].data = data;
+        p[0].s = s;
+        return p;
+    }
+};
+
+template <class Policy>
+constexpr int cpu<Policy>::statistics_rows(const node& n, int batch, int threads) {
+    const cpu_ops::correlation map = cpu_ops::correlation_of(n, batch);
+    if (uses_winograd(map)) return cpu_ops::winograd_statistics_rows(cpu_ops::plan_winograd(n.in.c, n.out, batch, threads));
+    return cpu_ops::direct_statistics_rows(cpu_ops::plan_direct(map, n.kind == op::conv_transpose, threads));
+}
+
+template <class Policy>
+constexpr std::ptrdiff_t cpu<Policy>::convolution_workspace(const node& n, int batch, int threads) {
+    using namespace cpu_ops;
+    const correlation map = correlation_of(n, batch);
+    const std::ptrdiff_t statistics = std::ptrdiff_t{statistics_rows(n, batch, threads)} * blocks_of(n.out.c) * moments_elements;
+    const std::ptrdiff_t bias = sum_channels_workspace(n.out, batch);
+    const std::ptrdiff_t passes =
+        uses_winograd(map) ? std::max({plan_winograd(map.wide.c, map.narrow, batch, threads).workspace(), plan_winograd(map.narrow.c, map.wide, batch, threads).workspace(),
+                                       plan_winograd_weights(map, threads).workspace()})
+                           : std::max({plan_direct(map, false, threads).workspace(), plan_direct(map, true, threads).workspace(),
+                                       plan_direct_weights(map, threads).workspace()});
+    return std::max(passes, bias) + (statistics + lanes - 1) / lanes * lanes;
+}
+
+template <class Policy>
+constexpr std::ptrdiff_t cpu<Policy>::workspace_size(const node& n, int batch, int threads) {
+    switch (n.kind) {
+    case op::input: return 0;
+    case op::conv:
+    case op::conv_transpose: return convolution_workspace(n, batch, threads);
+    case op::batch_norm: return cpu_ops::batch_norm_workspace(n.in, batch, threads);
+    default: return cpu_ops::adapter_workspace(n, batch, threads);
+    }
+}
+
+/// Runs the convolution at the front of the chain and what of the chain can be done on its result while it is at hand; returns how many nodes.
+template <class Policy>
+std::size_t cpu<Policy>::forward_convolution(operand_list chain) {
+    using namespace cpu_ops;
+    const operands<float>& o = chain[0];
+    const node& n = *o.n;
+    pass p;
+    p.map = correlation_of(n, o.out.n);
+    p.adjoint = n.kind == op::conv_transpose;
+    p.in = o.sources[0];
+    p.out = whole(o.out.data, n.out);
+    p.weight = o.weight;
+    p.bias = o.bias;
+    p.pool = o.pool;
+    p.workspace = o.workspace;
+
+    std::size_t done = 1;
+    const operands<float>* const norm = chain.size() > done && chain[done].n->kind == op::batch_norm ? &chain[done] : nullptr;
+    const bool measures = norm != nullptr && norm->batch_statistics && !stored_dense(n.out);
+    const bool folds = norm != nullptr && !norm->batch_statistics && norm->out.data == o.out.data;
+    const int rows = measures ? statistics_rows(n, o.out.n, o.pool->threads()) : 0;
+    if (measures) {
+        p.statistics = reinterpret_cast<moments*>(o.workspace);
+        p.workspace += (std::ptrdiff_t{rows} * blocks_of(n.out.c) * moments_elements + lanes - 1) / lanes * lanes;
+    } else if (folds) {
+        finish_batch_norm(*norm, nullptr, 0);
+        const norm_state<const float> state(norm->state, n.out.c);
+        p.then = {state.scale, state.shift, false};
+        ++done;
+    }
+    if ((norm == nullptr || folds) && chain.size() > done && chain[done].n->kind == op::relu && chain[done].out.data == o.out.data) {
+        p.then.relu = true;
+        ++done;
+    }
+    run_pass(p);
+    if (measures) {
+        forward_batch_norm(kernels(), *norm, p.statistics, rows, false);
+        ++done;
+    }
+    return done;
+}
+
+template <class Policy>
+void cpu<Policy>::backward_convolution(const operands<float>& o) {
+    using namespace cpu_ops;
+    const node& n = *o.n;
+    const correlation map = correlation_of(n, o.out.n);
+    const bool transposed = n.kind == op::conv_transpose;
+    const parts<const float> dy = whole(static_cast<const float*>(o.grad_out.data), n.out);
+    if (o.grad_weight != nullptr) {
+        const weight_pass p{map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace};
+        if (uses_winograd(map) && !transposed) winograd_weights(kernels(), p);
+        else direct_weights(kernels(), p);
+    }
+    if (o.grad_bias != nullptr) sum_channels(kernels(), dy, n.out, o.out.n, *o.pool, o.workspace, o.grad_bias);
+    if (!o.sinks[0]) return;
+    pass p;
+    p.map = map;
+    p.adjoint = !transposed;
+    p.in = dy;
+    p.out = o.sinks[0];
+    p.weight = o.weight;
+    p.pool = o.pool;
+    p.workspace = o.workspace;
+    run_pass(p);
+}
+
+template <class Policy>
+void cpu<Policy>::forward(operand_list chain) {
+    using namespace cpu_ops;
+    for (std::size_t i = 0; i < chain.size();) {
+        const operands<float>& o = chain[i];
+        switch (o.n->kind) {
+        case op::input: ++i; break;
+        case op::conv:
+        case op::conv_transpose: i += forward_convolution(chain.subspan(i)); break;
+        case op::batch_norm:
+            forward_batch_norm(kernels(), o, nullptr, 0, false);
+            ++i;
+            break;
+        default:
+            if (o.out.data != nullptr) through_reference_forward(o);
+            ++i;
+        }
+    }
+}
+
+template <class Policy>
+void cpu<Policy>::backward(operand_list chain) {
+    using namespace cpu_ops;
+    for (std::size_t left = chain.size(); left > 0;) {
+        const operands<float>& o = chain[left - 1];
+        switch (o.n->kind) {
+        case op::input: break;
+        case op::conv:
+        case op::conv_transpose: backward_convolution(o); break;
+        case op::batch_norm: backward_batch_norm(kernels(), o, o.grad_out.data, false); break;
+        case op::relu:
+            if (o.out.data != nullptr || stored_dense(o.n->out)) through_reference_backward(o);
+            else if (left > 1 && chain[left - 2].n->kind == op::batch_norm && chain[left - 2].out.data == nullptr && o.grad_in[0].data == o.grad_out.data) {
+                backward_batch_norm(kernels(), chain[left - 2], o.grad_out.data, true); // both at once
+                --left;
+            } else if (o.sinks[0]) {
+                backward_deferred_relu(kernels(), o);
+            }
+            break;
+        default: through_reference_backward(o);
+        }
+        --left;
+    }
+}
+
+} // namespace umsrep
