@@ -269,6 +269,8 @@ def parse():
 
 def main():
     a = parse()
+    if (load := os.getloadavg()[0]) > 0.5:
+        print(f"the machine is busy (load {load:.1f}): these ratios are not to be trusted", file=sys.stderr)
     about = {"command": shlex.join(sys.argv), "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
              "machine": machine(), "options": vars(a)}
     rows = []

@@ -14,6 +14,9 @@
 #include <CLI/CLI.hpp>
 
 #include <umsrep/umsrep.hpp>
+#if __has_include(<umsrep/backend/cpu/cpu.hpp>)
+#include <umsrep/backend/cpu/cpu.hpp>
+#endif
 
 #include "fma_peak.hpp"
 #include "observed.hpp"

@@ -2,6 +2,7 @@
 #include "workload.hpp"
 
 #ifdef BENCHMARKS_CPU
+#include <umsrep/backend/cpu/cpu.hpp>
 #include <umsrep/umsrep.hpp>
 
 #include "workload_of.hpp"
