@@ -62,6 +62,7 @@ TEST_CASE("a backend that defers all it may computes what the reference does, on
         const graph g = random_graph(r);
         INFO("network " << i);
         for (const mode& m : modes_of(g)) {
+            if (m.checkpoint) continue;
             INFO("training " << m.training << ", heads " << (m.heads & 7) << ", first trained stage " << m.first_trained_stage << ", norms "
                              << static_cast<int>(m.norms));
             const traces expected = run_twice<reference<double>>(g, m), got = run_twice<deferring>(g, m);
@@ -74,6 +75,28 @@ TEST_CASE("a backend that defers all it may computes what the reference does, on
     }
     CHECK(runs > 1000);
     CHECK(deferred > 3000);
+}
+
+TEST_CASE_TEMPLATE("what is computed twice has the same bits, and running statistics move once", Backend, reference<double>, deferring) {
+    constexpr seed s{43};
+    INFO("seed " << s.value);
+    int twice = 0;
+    for (std::uint64_t i = 0; i < 40; ++i) {
+        random_stream r(s, "graph", i);
+        const graph g = random_graph(r);
+        INFO("network " << i);
+        for (mode m : modes_of(g)) {
+            if (!m.checkpoint) continue;
+            twice += make_plan(g, m, Backend::storage).count(phase::recompute);
+            const traces got = run_twice<Backend>(g, m);
+            m.checkpoint = false;
+            const traces expected = run_twice<Backend>(g, m);
+            REQUIRE(got.results == expected.results);
+            REQUIRE(got.gradients == expected.gradients);
+            REQUIRE(got.statistics == expected.statistics);
+        }
+    }
+    CHECK(twice > 500);
 }
 
 TEST_CASE("an executor allocates what the plan's constants say, and a shared memory is as large as its largest user needs") {

@@ -123,7 +123,7 @@ TEST_CASE("layers that share a place are one step, and backward mirrors forward"
     const graph g = chain<conv<4, 3>, batch_norm, relu, max_pool<2>>();
     const mode m = training();
     const auto use = prune(g, m);
-    const std::vector<step> steps = order_steps(g, m, use, fuse(g, m, use, dense_storage));
+    const std::vector<step> steps = order_steps(g, m, use, fuse(g, m, use, dense_storage), hosts(g.nodes.size(), -1));
     CHECK(steps == std::vector<step>{{phase::forward, 1, 1, -1}, {phase::forward, 2, 3, -1}, {phase::forward, 4, 4, -1},
                                      {phase::forward, 5, 5, -1}, {phase::head, 5, 5, 0}, {phase::backward, 5, 5, -1},
                                      {phase::backward, 4, 4, -1}, {phase::backward, 2, 3, -1}, {phase::backward, 1, 1, -1}});

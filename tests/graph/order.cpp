@@ -13,11 +13,12 @@ using namespace umsrep::test;
 namespace {
 std::vector<step> steps_of(const graph& g, const mode& m) {
     const auto use = prune(g, m);
-    return order_steps(g, m, use, fuse(g, m, use, dense_storage));
+    const sharing share = fuse(g, m, use, dense_storage);
+    return order_steps(g, m, use, share, recompute(g, m, use, share));
 }
 } // namespace
 
-TEST_CASE("steps are topological: forward ascends, backward descends, a head lies between") {
+TEST_CASE("steps are topological: forward ascends, backward descends, a head lies between; what is computed twice is so between the two") {
     constexpr seed s{31};
     INFO("seed " << s.value);
     for (std::uint64_t i = 0; i < 100; ++i) {
@@ -39,6 +40,8 @@ TEST_CASE("steps are topological: forward ascends, backward descends, a head lie
                         if (input >= 0) REQUIRE_FALSE(differentiated[static_cast<std::size_t>(input)]);
                     differentiated[static_cast<std::size_t>(n)] = true;
                 }
+                if (one.what == phase::recompute)
+                    for (int n = one.first; n <= one.last; ++n) REQUIRE((computed[static_cast<std::size_t>(n)] && !differentiated[static_cast<std::size_t>(n)]));
                 if (one.what == phase::head) REQUIRE(computed[static_cast<std::size_t>(one.first)]);
             }
         }
@@ -57,12 +60,13 @@ TEST_CASE("the encoder comes first; then every head is finished, backward includ
             for (const step& one : steps_of(g, m)) {
                 const int owner = g[one.first].owner;
                 int now = owner - g.stage_count();
-                if (owner < g.stage_count()) now = one.what == phase::backward ? g.head_count() : -1;
+                const phase what = one.what == phase::recompute ? phase::backward : one.what; // it belongs to the backward pass
+                if (owner < g.stage_count()) now = what == phase::backward ? g.head_count() : -1;
                 REQUIRE(now >= part);
                 if (now > part) last = phase::forward;
-                REQUIRE((now == g.head_count() || static_cast<int>(one.what) >= static_cast<int>(last))); // forward, head, backward
+                REQUIRE((now == g.head_count() || static_cast<int>(what) >= static_cast<int>(last))); // forward, head, backward
                 part = now;
-                last = one.what;
+                last = what;
             }
         }
     }

@@ -24,7 +24,8 @@ constexpr storage_policy policies[] = {dense_storage, blocked, {in_blocks, few_c
 
 std::string text_of(const mode& m) {
     return std::string(m.training ? "train" : m.logits ? "validate" : "infer") + ", heads " + std::to_string(m.heads & 7) + ", first trained stage " +
-           std::to_string(m.first_trained_stage) + ", norms " + std::to_string(static_cast<int>(m.norms));
+           std::to_string(m.first_trained_stage) + ", norms " + std::to_string(static_cast<int>(m.norms)) +
+           (m.checkpoint ? ", checkpointed" : "");
 }
 
 } // namespace
@@ -32,7 +33,7 @@ std::string text_of(const mode& m) {
 TEST_CASE("every read of a plan finds the value it needs, on random networks in every mode") {
     constexpr seed s{11};
     INFO("seed " << s.value);
-    int in_place = 0, accumulated = 0, second = 0, fused = 0, plans = 0, norms = 0, activations = 0, concats = 0;
+    int in_place = 0, accumulated = 0, second = 0, fused = 0, plans = 0, norms = 0, activations = 0, concats = 0, twice = 0;
     for (std::uint64_t i = 0; i < 1500; ++i) {
         random_stream r(s, "graph", i);
         const graph g = random_graph(r);
@@ -54,6 +55,7 @@ TEST_CASE("every read of a plan finds the value it needs, on random networks in 
                 (g[n].kind == op::concat ? concats : g[n].kind == op::relu ? activations : norms) += here.deferred ? 1 : 0;
             }
             for (const step& one : p.steps) fused += one.last > one.first ? 1 : 0;
+            twice += p.count(phase::recompute);
         }
     }
     // The property would be empty if the random networks never met these.
@@ -65,6 +67,7 @@ TEST_CASE("every read of a plan finds the value it needs, on random networks in 
     CHECK(activations > 1000);
     CHECK(concats > 1000);
     CHECK(second > 200);
+    CHECK(twice > 10000);
 }
 
 TEST_CASE("the simulator notices a plan that is wrong") {

@@ -83,7 +83,10 @@ inline graph random_graph(random_stream& r) {
             info.name = head_names[h];
             info.first = b.size();
             info.tap = chance(2) ? x : b.value().stages[r.below(static_cast<std::uint32_t>(stages))].output;
-            info.logits = layer(run(info.tap, static_cast<int>(r.below(6))));
+            int y = info.tap;
+            const int layers = static_cast<int>(r.below(4));
+            for (int i = 0; i < layers; ++i) y = b.in(i, [&] { return run(y, static_cast<int>(r.below(5))); });
+            info.logits = b.in(layers, [&] { return layer(y); });
             info.output = chance(2) ? lower_layer(b, info.logits, sigmoid{}) : info.logits;
             info.last = b.size();
             b.value().heads.push_back(info);
@@ -111,6 +114,8 @@ inline std::vector<mode> modes_of(const graph& g) {
                 m.heads = heads;
                 m.first_trained_stage = first;
                 m.norms = norms;
+                result.push_back(m);
+                m.checkpoint = true;
                 result.push_back(m);
             }
     }

@@ -27,10 +27,12 @@ public:
         check_deferred();
         forward_runs_.assign(g_.nodes.size(), 0);
         backward_runs_.assign(g_.nodes.size(), 0);
+        second_runs_.assign(g_.nodes.size(), 0);
+        second_reads_.assign(g_.nodes.size(), 0);
         for (const step& s : p_.steps) {
             if (s.what == phase::head) run_head(s);
-            else if (s.what == phase::forward)
-                for (int i = s.first; i <= s.last; ++i) forward(i);
+            else if (s.what != phase::backward)
+                for (int i = s.first; i <= s.last; ++i) forward(i, s.what == phase::recompute);
             else
                 for (int i = s.last; i >= s.first; --i)
                     if (p_.nodes[at(i)].gradient >= 0) backward(i);
@@ -39,6 +41,8 @@ public:
             const int once = in_parts(i) ? 0 : 1; // such a concatenation is no work
             expect(forward_runs_[at(i)] == (needed_[at(i)] ? once : 0), i, "computed as often as needed");
             expect(backward_runs_[at(i)] == (differentiated_[at(i)] ? once : 0), i, "differentiated as often as needed");
+            expect(second_runs_[at(i)] <= (m_.checkpoint ? 1 : 0), i, "computed twice only where that is asked for");
+            expect(second_runs_[at(i)] == 0 || second_reads_[at(i)] > 0, i, "not computed twice in vain");
             expect(p_.nodes[at(i)].trains == trains(i), i, "trained where its part trains");
         }
         expect(heads_run_ == heads_expected_, 0, "every head once");
@@ -100,9 +104,14 @@ private:
     bool deferred(int i) const { return p_.nodes[at(i)].deferred; }
     bool in_parts(int i) const { return deferred(i) && g_[i].kind == op::concat; }
     std::vector<int> parts_of(int i) const { return in_parts(i) ? std::vector<int>{g_[i].inputs[0], g_[i].inputs[1]} : std::vector<int>{i}; }
-    std::vector<int> places_of(int i) const {
+    /// `again`: as backward finds it, which may be in a second place.
+    int place_of(int i, bool again) const {
+        const node_plan& n = p_.nodes[at(i)];
+        return again && n.second >= 0 ? n.second : n.value;
+    }
+    std::vector<int> places_of(int i, bool again) const {
         std::vector<int> places;
-        for (const int y : parts_of(i)) places.push_back(p_.nodes[at(y)].value);
+        for (const int y : parts_of(i)) places.push_back(place_of(y, again));
         return places;
     }
     /// What a backend is promised of the values that it will have to compute while it reads.
@@ -178,25 +187,28 @@ private:
         expect(place.offset >= 0 && place.offset + place.size <= p_.arena, what.node, "a place inside the arena");
         expect(place.size >= storage_.elements(g_[what.node].out), what.node, "a place large enough");
     }
-    void read_value(int i, const char* why) {
+    void read_value(int i, const char* why, bool again = false) {
         for (int y : parts_of(i)) {
+            const int b = place_of(y, again);
             for (; deferred(y); y = g_[y].inputs[0]) expect(forward_runs_[at(y)] == 1, y, std::string("its statistics known ") + why);
-            const int b = p_.nodes[at(y)].value;
+            expect(place_of(y, again) == b, y, "one place for a value and what is read through it");
             expect(b >= 0 && contents_[at(b)] == value_of(y), i, std::string("its value intact ") + why);
+            if (again) ++second_reads_[at(y)];
         }
     }
 
     // ---- the steps
 
-    void forward(int i) {
-        ++forward_runs_[at(i)];
-        const int out = p_.nodes[at(i)].value;
+    void forward(int i, bool again) {
+        ++(again ? second_runs_ : forward_runs_)[at(i)];
+        expect(!again || (p_.nodes[at(i)].second >= 0 && !deferred(i)), i, "a second place to compute it into");
+        const int out = place_of(i, again);
         if (out < 0) return expect(false, i, "a place for the value");
         for (int k = 0; k < 2; ++k) {
             const int x = g_[i].inputs[at(k)];
             if (x < 0) continue;
-            read_value(x, "for the next layer");
-            for (const int in : places_of(x)) {
+            read_value(x, "for the next layer", again);
+            for (const int in : places_of(x, again)) {
                 const bool in_place = in == out && k == 0 && pointwise(i) && !deferred(x);
                 expect(deferred(i) || in_place || in < 0 || !overlap(in, out), i, "input and output in places of their own");
             }
@@ -220,8 +232,8 @@ private:
         ++backward_runs_[at(i)];
         const node_plan& n = p_.nodes[at(i)];
         expect(contents_[at(n.gradient)] == content{content::gradient, i, wanted_[at(i)]}, i, "its gradient complete and intact");
-        if (gradient_needs_output(i)) read_value(i, "for its own gradient");
-        if (gradient_needs_input(i)) read_value(g_[i].inputs[0], "for the gradient of its reader");
+        if (gradient_needs_output(i)) read_value(i, "for its own gradient", true);
+        if (gradient_needs_input(i)) read_value(g_[i].inputs[0], "for the gradient of its reader", true);
         for (int k = 0; k < 2; ++k) {
             const int x = g_[i].inputs[at(k)];
             const bool wanted = x >= 0 && differentiated_[at(x)];
@@ -243,9 +255,9 @@ private:
         const bool may = k == 0 && !is_part && (pointwise(i) || g_[i].kind == op::batch_norm) && !accumulate;
         expect(in_place ? may : !overlap(to, n.gradient), i, "the gradients of input and output in places of their own");
         if (gradient_needs_output(i))
-            for (const int place : places_of(i)) expect(!overlap(to, place), i, "a gradient that does not overwrite the output");
+            for (const int place : places_of(i, true)) expect(!overlap(to, place), i, "a gradient that does not overwrite the output");
         if (gradient_needs_input(i))
-            for (const int place : places_of(g_[i].inputs[0])) expect(!overlap(to, place), i, "a gradient that does not overwrite the input");
+            for (const int place : places_of(g_[i].inputs[0], true)) expect(!overlap(to, place), i, "a gradient that does not overwrite the input");
 
         content sum{content::gradient, x, {}};
         if (accumulate) {
@@ -270,7 +282,7 @@ private:
     std::vector<content> contents_;
     std::vector<bool> needed_, differentiated_;
     std::vector<std::set<std::pair<int, int>>> wanted_;
-    std::vector<int> forward_runs_, backward_runs_, heads_run_, heads_expected_;
+    std::vector<int> forward_runs_, backward_runs_, second_runs_, second_reads_, heads_run_, heads_expected_;
     content pending_{};
     int pending_place_ = -1;
     std::string failure_;

@@ -49,11 +49,12 @@ class                                             27      24      56 B
             softmax            3 x 1 x 1                          12 B
 total                                            504  37.9 k
 
-one image                 trained     MACs  activations  gradients, moments
-prediction                          37.9 k     18.0 KiB
-training, encoder frozen      168   50.2 k     19.0 KiB             2.0 KiB
-training, last stage          464   76.9 k     20.0 KiB             5.4 KiB
-training, all                 504  104.5 k     25.0 KiB             5.9 KiB
+one image                    trained     MACs  activations  gradients, moments
+prediction                             37.9 k     18.0 KiB
+training, encoder frozen         168   50.2 k     19.0 KiB             2.0 KiB
+training, last stage             464   76.9 k     20.0 KiB             5.4 KiB
+training, all                    504  104.5 k     25.0 KiB             5.9 KiB
+training, all, checkpointed      504  104.5 k     24.0 KiB             5.9 KiB
 )");
 }
 

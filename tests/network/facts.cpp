@@ -84,6 +84,26 @@ TEST_CASE("alternating steps share one arena, as large as the largest of them an
     CHECK(label.arena < mask.arena);
 }
 
+TEST_CASE("a checkpointed strategy computes inner values twice and takes less memory; nothing else changes") {
+    // Stages of two convolutions, a decoder of two blocks: something inside every part.
+    struct deep : network<encoder<image<1, 16, 16>,
+        stage<"e1", conv<8, 3>, batch_norm, relu, conv<8, 3>, batch_norm, relu>,
+        stage<"e2", max_pool<2>, conv<16, 3>, batch_norm, relu, conv<16, 3>, batch_norm, relu>>,
+        head<"mask", seq<seq<conv_transpose<8, 2, stride<2>>, concat<"e1">, conv<8, 3>, relu>, conv<1, 1>>, loss::dice_bce>,
+        head<"class", seq<global_avg_pool, linear<3>>, loss::cross_entropy>> {};
+    constexpr memory plain = training_memory<deep, joint<all>>(batch{4}), less = training_memory<deep, checkpointed<joint<all>>>(batch{4});
+    static_assert(less.arena < plain.arena && less.activations < plain.activations);
+    static_assert(less.parameters == plain.parameters && less.gradients == plain.gradients && less.moments == plain.moments);
+    static_assert(less.saved_statistics == plain.saved_statistics);
+    // Of each stage all but what gives its output, and that too, for a batch-norm reads its input: both convolutions. The head's one part is its last.
+    static_assert(training_macs<deep, checkpointed<joint<all>>> - training_macs<deep, joint<all>> ==
+                  256 * 9 * 8 * (1 + 8) + 64 * 9 * 16 * (8 + 16));
+    static_assert(training_macs<deep, checkpointed<joint<frozen>>> == training_macs<deep, joint<frozen>>);
+    static_assert(training_memory<deep, checkpointed<alternating<all>>>(batch{4}).arena < training_memory<deep, alternating<all>>(batch{4}).arena);
+    static_assert(checkpointed<alternating<last<1>>>::tasks == scheme::alternating);
+    CHECK(macs_per_sample<deep, infer> == forward_macs<deep>);
+}
+
 TEST_CASE("training takes the more memory the more of the encoder trains, and prediction least") {
     static_assert(inference_bytes<net>(batch{4}) < training_bytes<net, joint<frozen>>(batch{4}));
     static_assert(training_bytes<net, joint<frozen>>(batch{4}) < training_bytes<net, joint<last<1>>>(batch{4}));
@@ -107,6 +127,7 @@ TEST_CASE("the plan as a constant is the plan that is made at run time") {
     check(train<joint<all>>{});
     check(train<joint<last<1>>>{});
     check(train<joint<frozen>>{});
+    check(train<checkpointed<joint<all>>>{});
 }
 
 TEST_CASE("a layout of a backend decides the bytes") {

@@ -286,11 +286,25 @@ TEST_CASE_TEMPLATE("what training allocates is what the constants say", Backend,
     const memory all_of_it = check(joint<all>{}, training_memory<tiny, joint<all>, Backend>(batch{4}));
     const memory heads_only = check(joint<frozen>{}, training_memory<tiny, joint<frozen>, Backend>(batch{4}));
     const memory in_turn = check(alternating<all>{}, training_memory<tiny, alternating<all>, Backend>(batch{4}));
+    const memory twice = check(checkpointed<joint<all>>{}, training_memory<tiny, checkpointed<joint<all>>, Backend>(batch{4}));
+    CHECK(twice.arena < all_of_it.arena);
     CHECK(heads_only.gradients < all_of_it.gradients);
     CHECK(heads_only.moments < all_of_it.moments);
     CHECK(heads_only.arena < all_of_it.arena);
     CHECK(in_turn.arena <= all_of_it.arena);
     CHECK(heads_only.saved_statistics <= all_of_it.saved_statistics);
+}
+
+TEST_CASE("a checkpointed strategy ends in the same bits") {
+    tiny_model plain{seed{1}}, twice{seed{1}}, in_turn{seed{1}}, in_turn_twice{seed{1}};
+    train_a_little(plain, joint<all>{});
+    train_a_little(twice, checkpointed<joint<all>>{});
+    train_a_little(in_turn, alternating<last<2>>{});
+    train_a_little(in_turn_twice, checkpointed<alternating<last<2>>>{});
+    CHECK(same_bits(plain.parameters(), twice.parameters()));
+    CHECK(same_bits(plain.statistics(), twice.statistics()));
+    CHECK(same_bits(in_turn.parameters(), in_turn_twice.parameters()));
+    CHECK(same_bits(in_turn.statistics(), in_turn_twice.statistics()));
 }
 
 TEST_CASE("batches without a label are passed over in a run, and a run of nothing else is refused") {

@@ -95,7 +95,7 @@ public:
             chain_.clear();
             streams_.clear();
             for (int i = s.first; i <= s.last; ++i)
-                if (!backward || plan_of(i).gradient >= 0) add_to_chain(i, now, backward);
+                if (!backward || plan_of(i).gradient >= 0) add_to_chain(i, now, s.what);
             const std::span<const operands<scalar>> chain(chain_);
             if (backward) Backend::backward(chain);
             else Backend::forward(chain);
@@ -118,25 +118,27 @@ private:
         return buffer_number < 0 ? nullptr : memory_->arena.data() + plan_.buffers[static_cast<std::size_t>(buffer_number)].offset * capacity_;
     }
     /// Without data where the plan stores none.
-    tensor_view<scalar> value(int i, int n) { return {plan_of(i).deferred ? nullptr : in_arena(plan_of(i).value), n, (*graph_)[i].out}; }
+    tensor_view<scalar> value(int i, int n, bool again = false) {
+        return {plan_of(i).deferred ? nullptr : in_arena(plan_of(i).place(again)), n, (*graph_)[i].out};
+    }
     tensor_view<scalar> gradient(int i, int n) { return {in_arena(plan_of(i).gradient), n, (*graph_)[i].out}; }
 
     /// How the value of a node is read.
-    parts<const scalar> source(int i) {
+    parts<const scalar> source(int i, bool again) {
         const node& x = (*graph_)[i];
         parts<const scalar> result;
         result.count = 1;
         if (!plan_of(i).deferred) {
-            result[0].data = in_arena(plan_of(i).value);
+            result[0].data = in_arena(plan_of(i).place(again));
             result[0].s = x.out;
             return result;
         }
-        result = source(x.inputs[0]);
+        result = source(x.inputs[0], again);
         switch (x.kind) {
         case op::batch_norm: result[0].norm = state(i); break;
         case op::relu: result[0].relu = true; break;
         default: // concat
-            result[1] = source(x.inputs[1])[0];
+            result[1] = source(x.inputs[1], again)[0];
             result.count = 2;
         }
         return result;
@@ -175,7 +177,8 @@ private:
         return plan_.what.training && (x.owner >= graph_->stage_count() || x.owner >= plan_.what.first_trained_stage);
     }
 
-    void add_to_chain(int i, const pass& now, bool backward) {
+    void add_to_chain(int i, const pass& now, phase what) {
+        const bool again = what != phase::forward;
         const node& x = (*graph_)[i];
         const node_plan& p = plan_of(i);
         const model_arrays<scalar>& arrays = *now.arrays;
@@ -186,11 +189,11 @@ private:
         o.state = state(i);
         for (std::size_t k = 0; k < 2; ++k)
             if (x.inputs[k] >= 0) {
-                o.in[k] = value(x.inputs[k], now.n);
-                o.sources[k] = source(x.inputs[k]);
+                o.in[k] = value(x.inputs[k], now.n, again);
+                o.sources[k] = source(x.inputs[k], again);
             }
-        o.out = value(i, now.n);
-        o.result = source(i);
+        o.out = value(i, now.n, again);
+        o.result = source(i, again);
         if (x.weight) o.weight = arrays.parameters + x.weight.offset;
         if (x.bias) o.bias = arrays.parameters + x.bias.offset;
         if (x.running_mean) {
@@ -198,10 +201,11 @@ private:
             o.running_var = arrays.statistics + x.running_var.offset;
         }
         o.batch_statistics = p.batch_statistics;
+        o.recomputing = what == phase::recompute;
         o.training = x.kind == op::dropout && drops(x);
         o.random = &streams_.emplace_back(now.dropout_seed, "dropout",
                                           now.step_number * static_cast<std::uint64_t>(graph_->size()) + static_cast<std::uint64_t>(i));
-        if (!backward) return;
+        if (what != phase::backward) return;
 
         o.grad_out = gradient(i, now.n);
         for (std::size_t k = 0; k < 2; ++k)

@@ -21,14 +21,14 @@ constexpr std::int64_t macs(const node& n) {
     }
 }
 
-/// MACs of one sample in a plan, a value or a constant. The gradient of the weights and the gradient of the input cost one forward each, where they are computed.
+/// MACs of one sample in a plan, a value or a constant. The gradient of the weights and the gradient of the input cost one forward each, where they are computed; so does what is computed twice.
 template <class Graph, class Plan>
 constexpr std::int64_t macs(const Graph& g, const Plan& p) {
     std::int64_t total = 0;
     for (int i = 0; i < g.size(); ++i) {
         const node_plan& n = p.nodes[static_cast<std::size_t>(i)];
         if (!n.runs()) continue;
-        total += macs(g[i]) * (1 + (n.trains ? 1 : 0) + (n.differentiate[0] ? 1 : 0));
+        total += macs(g[i]) * (1 + (n.second >= 0 ? 1 : 0) + (n.trains ? 1 : 0) + (n.differentiate[0] ? 1 : 0));
     }
     return total;
 }

@@ -19,6 +19,7 @@ struct mode {
     int first_trained_stage = 0;             ///< stages before it are frozen; the number of stages: all frozen
     norm_statistics norms = norm_statistics::trained;
     bool logits = false;                     ///< stop at the logits; a training plan always does
+    bool checkpoint = false;                 ///< training computes inner values of stages and heads twice rather than keep them
 
     constexpr bool has_head(int h) const { return ((heads >> h) & 1U) != 0; }
 };

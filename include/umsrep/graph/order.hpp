@@ -4,13 +4,14 @@
 #include <cstdint>
 #include <vector>
 
-#include <umsrep/graph/fuse.hpp>
+#include <umsrep/graph/recompute.hpp>
 
 namespace umsrep {
 
 enum class phase : std::uint8_t {
     forward,
-    head,     ///< a head is computed: its loss is taken (training), its output handed out (inference)
+    head,      ///< a head is computed: its loss is taken (training), its output handed out (inference)
+    recompute, ///< forward again, for the backward pass that follows
     backward,
 };
 
@@ -24,25 +25,44 @@ struct step {
 };
 
 /// The order of work: the encoder forward; then head by head forward, loss and backward, so that no two heads' activations are alive at
-/// once; then the encoder backward.
-constexpr std::vector<step> order_steps(const graph& g, const mode& m, const std::vector<node_use>& use, const sharing& s) {
+/// once; then the encoder backward. What is computed twice, see recompute, is so before the backward pass of its part.
+constexpr std::vector<step> order_steps(const graph& g, const mode& m, const std::vector<node_use>& use, const sharing& s,
+                                        const std::vector<int>& second) {
     std::vector<step> steps;
+    std::vector<int> part(g.nodes.size(), 0); // one, where nothing is computed twice
+    if (m.checkpoint) part = parts_of_network(g);
+    const auto part_of = [&](const step& one) { return part[static_cast<std::size_t>(one.first)]; };
     const auto at = [&](int i) -> const node_use& { return use[static_cast<std::size_t>(i)]; };
     const auto buffer = [&](int i) { return s.value[static_cast<std::size_t>(i)]; };
     const auto forward = [&](int first, int last) {
         for (int i = first; i < last; ++i) {
             if (!at(i).forward || buffer(i) < 0) continue; // a concatenation left to its readers is no work
             const bool joins = i > first && !steps.empty() && steps.back().what == phase::forward && steps.back().last == i - 1 &&
-                               g[i].inputs[0] == i - 1 && buffer(i) == buffer(i - 1);
+                               g[i].inputs[0] == i - 1 && buffer(i) == buffer(i - 1) &&
+                               part[static_cast<std::size_t>(i)] == part_of(steps.back());
             if (joins) steps.back().last = i;
             else steps.push_back({phase::forward, i, i, -1});
         }
     };
+    // The part's forward steps from `from` to `last`, those that are computed twice. Deferred values are only read again.
+    const auto recompute_part = [&](std::size_t from, std::size_t last) {
+        std::size_t first = last;
+        while (first > from && part_of(steps[first - 1]) == part_of(steps[last])) --first;
+        for (std::size_t k = first; k <= last; ++k) {
+            step again = steps[k];
+            while (again.last >= again.first && s.deferred[static_cast<std::size_t>(again.last)]) --again.last;
+            again.what = phase::recompute;
+            if (again.last >= again.first && second[static_cast<std::size_t>(again.first)] >= 0) steps.push_back(again);
+        }
+    };
     // Backward mirrors the forward steps of the same nodes.
     const auto backward = [&](std::size_t from, std::size_t to) {
-        for (std::size_t k = to; k-- > from;)
-            if (const step forward_step = steps[k]; forward_step.what == phase::forward && at(forward_step.last).backward)
-                steps.push_back({phase::backward, forward_step.first, forward_step.last, -1});
+        for (std::size_t k = to; k-- > from;) {
+            const step forward_step = steps[k];
+            if (forward_step.what != phase::forward) continue;
+            if (m.checkpoint && (k + 1 == to || part_of(steps[k + 1]) != part_of(forward_step))) recompute_part(from, k);
+            if (at(forward_step.last).backward) steps.push_back({phase::backward, forward_step.first, forward_step.last, -1});
+        }
     };
 
     const int encoder_end = g.stages.empty() ? 1 : g.stages.back().last;

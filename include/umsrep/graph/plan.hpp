@@ -14,6 +14,7 @@ namespace umsrep {
 /// How a plan treats one node.
 struct node_plan {
     int value = -1, gradient = -1;     ///< buffers; -1: there is none
+    int second = -1;                   ///< the value's from its recomputation on, where it is computed twice
     std::array<bool, 2> differentiate{}; ///< the gradient of input i is computed
     std::array<bool, 2> accumulate{};    ///< ... and added to what other readers of that input wrote
     std::array<bool, 2> accumulate_second{}; ///< the same for its second part, where input i is a deferred concatenation
@@ -24,6 +25,8 @@ struct node_plan {
     bool batch_statistics = false;
 
     constexpr bool runs() const { return value >= 0 || deferred; }
+    /// Where the value is: as computed first, or as backward, and what is recomputed for it, reads it.
+    constexpr int place(bool again) const { return again && second >= 0 ? second : value; }
     friend constexpr bool operator==(const node_plan&, const node_plan&) = default;
 };
 
@@ -42,13 +45,14 @@ struct execution_plan {
     }
 };
 
-/// A plan whose buffers have no places yet: prune, fuse, order, lifetimes.
+/// A plan whose buffers have no places yet: prune, fuse, recompute, order, lifetimes.
 constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const storage_policy& storage) {
     const std::vector<node_use> use = prune(g, m);
     const sharing share = fuse(g, m, use, storage);
     execution_plan p{};
     p.what = m;
-    p.steps = order_steps(g, m, use, share);
+    const std::vector<int> second = recompute(g, m, use, share);
+    p.steps = order_steps(g, m, use, share, second);
     p.nodes.resize(g.nodes.size());
 
     // One buffer for each value and each gradient that is nobody's guest.
@@ -62,12 +66,13 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
         }
         return number;
     };
-    std::vector<int> value_numbers(g.nodes.size(), -1), gradient_numbers(g.nodes.size(), -1);
+    std::vector<int> value_numbers(g.nodes.size(), -1), gradient_numbers(g.nodes.size(), -1), second_numbers(g.nodes.size(), -1);
     for (int i = 0; i < g.size(); ++i) {
         node_plan& n = p.nodes[static_cast<std::size_t>(i)];
         const node_use& u = use[static_cast<std::size_t>(i)];
         n.value = buffer_of(share.value, value_numbers, i, false);
         n.gradient = buffer_of(share.gradient, gradient_numbers, i, true);
+        n.second = buffer_of(second, second_numbers, i, false);
         n.deferred = share.deferred[static_cast<std::size_t>(i)];
         n.trains = u.trains;
         n.batch_statistics = u.batch_statistics;
@@ -85,9 +90,9 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
     };
     const auto plan_of = [&](int i) -> node_plan& { return p.nodes[static_cast<std::size_t>(i)]; };
     const auto in_parts = [&](int i) { return plan_of(i).deferred && g[i].kind == op::concat; };
-    const auto read = [&](int i, int now) {
-        if (!in_parts(i)) return live(plan_of(i).value, now);
-        for (const int input : g[i].inputs) live(plan_of(input).value, now);
+    const auto read = [&](int i, int now, bool again) {
+        if (!in_parts(i)) return live(plan_of(i).place(again), now);
+        for (const int input : g[i].inputs) live(plan_of(input).place(again), now);
     };
     std::vector<char> written(g.nodes.size(), false);
     /// The gradient of a node, or of one part of it, gets a share; whether others wrote theirs before.
@@ -105,19 +110,20 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
             written[static_cast<std::size_t>(s.first)] = true;
             continue;
         }
-        for (int i = s.what == phase::forward ? s.first : s.last; i >= s.first && i <= s.last; i += s.what == phase::forward ? 1 : -1) {
+        const bool backward = s.what == phase::backward, again = s.what != phase::forward;
+        for (int i = backward ? s.last : s.first; i >= s.first && i <= s.last; i += backward ? -1 : 1) {
             node_plan& n = plan_of(i);
             const node_use& u = use[static_cast<std::size_t>(i)];
-            if (s.what == phase::forward) {
-                live(n.value, now);
+            if (!backward) {
+                live(n.place(again), now);
                 for (const int input : g[i].inputs)
-                    if (input >= 0) read(input, now);
+                    if (input >= 0) read(input, now, again);
                 continue;
             }
             if (!u.backward) continue;
             live(n.gradient, now);
-            if (backward_reads_output(g[i].kind)) read(i, now);
-            if (backward_reads_input(g[i].kind, n.trains, n.batch_statistics)) read(g[i].inputs[0], now);
+            if (backward_reads_output(g[i].kind)) read(i, now, again);
+            if (backward_reads_input(g[i].kind, n.trains, n.batch_statistics)) read(g[i].inputs[0], now, again);
             for (std::size_t k = 0; k < 2; ++k) {
                 if (!n.differentiate[k]) continue;
                 const int input = g[i].inputs[k];
@@ -130,7 +136,7 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
     return p;
 }
 
-/// The passes in order: prune, fuse, order, lifetimes, place.
+/// The passes in order: prune, fuse, recompute, order, lifetimes, place.
 constexpr execution_plan make_plan(const graph& g, const mode& m, const storage_policy& storage) {
     execution_plan p = make_unplaced_plan(g, m, storage);
     p.arena = place(p.buffers);

@@ -138,9 +138,10 @@ inline std::string describe(const graph& g) {
     rows.push_back({"total", "", "", grouped(g.parameters), count_text(all_macs), ""});
 
     const int stages = g.stage_count();
-    const auto training = [&](int first) {
+    const auto training = [&](int first, bool checkpoint = false) {
         mode m{};
         m.training = true;
+        m.checkpoint = checkpoint;
         m.first_trained_stage = first;
         return m;
     };
@@ -148,6 +149,7 @@ inline std::string describe(const graph& g) {
                                  plan_row(g, "prediction", mode{}), plan_row(g, "training, encoder frozen", training(stages))};
     if (stages > 1) plans.push_back(plan_row(g, "training, last stage", training(stages - 1)));
     plans.push_back(plan_row(g, "training, all", training(0)));
+    plans.push_back(plan_row(g, "training, all, checkpointed", training(0, true)));
     return table(rows, 2, 100) + "\n" + table(plans, 1, 100);
 }
 

@@ -73,7 +73,7 @@ struct fixed_plan {
 
 /// The same before it is placed, in arrays that are large enough for any plan, and how much of them it fills.
 template <std::size_t Nodes, std::size_t Heads>
-struct roomy_plan : fixed_plan<2 * Nodes + Heads, 2 * Nodes, Nodes> {
+struct roomy_plan : fixed_plan<3 * Nodes + Heads, 3 * Nodes, Nodes> {
     std::size_t step_count = 0, buffer_count = 0;
 };
 

@@ -79,6 +79,18 @@ using independent = strategy<scheme::independent, Trains, Norms>;
 /// Trains from scratch, therefore always the whole encoder.
 using separate = strategy<scheme::separate, all, norm_statistics::trained>;
 
+/// A strategy with gradient checkpointing: between forward and backward, of every stage of the encoder and every outermost layer of a head
+/// only what others read is kept; the rest is computed a second time. The same bits, less memory, more time: `training_memory` and
+/// `training_macs` say how much.
+template <class Strategy>
+struct checkpointed : Strategy {
+    static constexpr mode value(int stages, std::uint64_t heads = ~std::uint64_t{0}) {
+        mode m = Strategy::value(stages, heads);
+        m.checkpoint = true;
+        return m;
+    }
+};
+
 /// Mode of a plan: one training step under a strategy, of all heads, or of those named: `train<alternating<all>, "lungs">`.
 template <class Strategy, fixed_string... Heads>
 struct train {
