@@ -245,8 +245,8 @@ struct silu_of {
 struct silu_gradient_of {
     static constexpr bool two = true;
     static vec apply(vec x, vec y, vec) {
-        const vec s = logistic(x);
-        return y * s * multiply_add(x, all(1) - s, all(1));
+        const vec e = exponential(zero() - x), s = all(1) / (e + all(1));
+        return y * s * multiply_add(x, e * s, all(1)); // e s is 1 - s without its cancellation
     }
 };
 struct sigmoid_of {

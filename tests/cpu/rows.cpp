@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <utility>
+#include <vector>
+
+#include <tests/backend/operation.hpp>
+#include <tests/cpu/row_operands.hpp>
+#include <umsrep/backend/cpu/activation.hpp>
+#include <umsrep/backend/cpu/combination.hpp>
+#include <umsrep/backend/cpu/pooling.hpp>
+
+using namespace umsrep;
+using namespace umsrep::test;
+
+namespace {
+
+/// Every way to store a value of shape s; the second part of a deferred concatenation follows whole blocks.
+std::vector<storing> ways_to_store(shape s) {
+    std::vector<storing> ways{{}, {.norm = {true, false}}, {.norm = {true, false}, .relu = {true, false}}};
+    if (!cpu_ops::stored_dense(s) && s.c >= 16 + 8) {
+        const int second = s.c - (s.c >= 32 + 8 ? 32 : 16);
+        ways.push_back({.second = second, .norm = {true, true}, .relu = {true, true}});
+        ways.push_back({.second = second, .norm = {false, true}, .relu = {false, false}});
+    }
+    return ways;
+}
+std::vector<storing> ways_to_sink(shape s) {
+    std::vector<storing> ways{{}, {.accumulate = {true, false}}};
+    if (!cpu_ops::stored_dense(s) && s.c >= 16 + 8) {
+        const int second = s.c - 16;
+        ways.push_back({.second = second, .accumulate = {true, false}});
+        ways.push_back({.second = second, .accumulate = {false, true}, .unwanted = {true, false}});
+        ways.push_back({.second = second, .unwanted = {false, true}});
+    }
+    return ways;
+}
+
+void check_rows(const row_case& c, const row_operation& forward, const row_operation& backward, double tolerance, random_stream& r) {
+    r();
+    for (const std::string_view set : instruction_sets()) {
+        const cpu_ops::kernel_table& k = *cpu_ops::find_kernels(set);
+        INFO(text_of(c) << "; " << std::string(set));
+        row_run one(c, r), three(c, r);
+        one.run(k, 1, forward, backward);
+        const row_errors e = one.errors();
+        CHECK(e.out <= tolerance);
+        CHECK(e.in[0] <= tolerance);
+        CHECK(e.in[1] <= tolerance);
+        CHECK(e.weight <= tolerance);
+        CHECK(e.bias <= tolerance);
+        CHECK(one.workspace_kept());
+        three.run(k, 3, forward, backward);
+        CHECK(three.same_bits(one));
+    }
+}
+
+/// All ways to store the input with one way to store the gradient, and the other way round.
+void check_unary(row_case c, const row_operation& forward, const row_operation& backward, double tolerance, random_stream& r) {
+    for (const storing& in : ways_to_store(c.n.in)) {
+        c.in[0] = in;
+        check_rows(c, forward, backward, tolerance, r);
+    }
+    for (const storing& in : {ways_to_store(c.n.in).front(), ways_to_store(c.n.in).back()})
+        for (const storing& to : ways_to_sink(c.n.in)) {
+            c.in[0] = in;
+            c.sink[0] = to;
+            check_rows(c, forward, backward, tolerance, r);
+        }
+}
+
+/// Whether a pool has results, in blocks.
+bool pools(const node& n) {
+    const attributes& a = n.a;
+    return n.in.h + 2 * a.padding.h > a.dilation.h * (a.kernel.h - 1) && n.in.w + 2 * a.padding.w > a.dilation.w * (a.kernel.w - 1) && cpu_ops::pools_blocks(n);
+}
+
+constexpr shape blocked_shapes[] = {{8, 5, 4}, {16, 6, 7}, {40, 7, 9}, {17, 1, 6}, {51, 9, 5}};
+
+} // namespace
+
+TEST_CASE("max_pool of blocks is exact: the first of equal pixels, any window, deferred inputs, gradients that add") {
+    constexpr seed s{51};
+    INFO("seed " << s.value);
+    random_stream r(s, "rows");
+    constexpr attributes windows[] = {{.kernel = 2, .stride = 2},
+                                      {.kernel = 3, .stride = 2, .padding = 1},
+                                      {.kernel = 3, .stride = 1, .padding = 1},
+                                      {.kernel = {1, 3}, .stride = {1, 3}},
+                                      {.kernel = 2, .stride = 3},
+                                      {.kernel = {3, 2}, .stride = 2, .padding = {1, 0}, .dilation = {2, 1}}};
+    for (const attributes& a : windows)
+        for (const shape in : blocked_shapes) {
+            row_case c;
+            c.n = window_node(op::max_pool, in, in.c, a);
+            c.batch = 2;
+            if (!pools(c.n)) continue;
+            check_unary(c, cpu_ops::forward_max_pool, cpu_ops::backward_max_pool, 0, r);
+        }
+}
+
+TEST_CASE("max_pool of blocks cut into bands: tall planes, one sample") {
+    random_stream r(seed{52}, "rows");
+    for (const shape in : {shape{16, 70, 67}, shape{8, 5, 2500}}) {
+        row_case c;
+        c.n = window_node(op::max_pool, in, in.c, {.kernel = 2, .stride = 2});
+        check_unary(c, cpu_ops::forward_max_pool, cpu_ops::backward_max_pool, 0, r);
+    }
+}
+
+TEST_CASE("max_pool of blocks: a NaN is the largest, the last one of several gets the gradient") {
+    random_stream r(seed{53}, "rows");
+    for (const attributes& a : {attributes{.kernel = 2, .stride = 2}, attributes{.kernel = 3, .stride = 2, .padding = 1}}) {
+        row_case c;
+        c.n = window_node(op::max_pool, {9, 6, 6}, 9, a);
+        const double nan = std::numeric_limits<double>::quiet_NaN();
+        c.set = {{0, nan}, {1, nan}, {15, nan}, {60, nan}, {67, nan}};
+        row_run run(c, r);
+        for (const std::string_view set : instruction_sets()) {
+            INFO(std::string(set));
+            run.run(*cpu_ops::find_kernels(set), 1, cpu_ops::forward_max_pool, cpu_ops::backward_max_pool);
+            CHECK(run.errors().in[0] == 0);
+        }
+    }
+}
+
+TEST_CASE("avg_pool of blocks agrees with the reference") {
+    constexpr seed s{54};
+    INFO("seed " << s.value);
+    random_stream r(s, "rows");
+    constexpr attributes windows[] = {{.kernel = 2, .stride = 2},
+                                      {.kernel = 3, .stride = 2, .padding = 1},
+                                      {.kernel = 3, .stride = 1, .padding = 1, .count_include_pad = false},
+                                      {.kernel = {1, 3}, .stride = {1, 2}}};
+    for (const attributes& a : windows)
+        for (const shape in : blocked_shapes) {
+            row_case c;
+            c.n = window_node(op::avg_pool, in, in.c, a);
+            c.batch = 2;
+            if (!pools(c.n)) continue;
+            check_unary(c, cpu_ops::forward_avg_pool, cpu_ops::backward_avg_pool, 1e-6, r);
+        }
+}
+
+TEST_CASE("global_avg_pool of blocks agrees with the reference, also over many pixels") {
+    random_stream r(seed{55}, "rows");
+    for (const shape in : {shape{8, 1, 2}, shape{24, 5, 3}, shape{51, 9, 5}, shape{17, 70, 67}}) {
+        row_case c;
+        c.n = global_node(in);
+        c.batch = 3;
+        check_unary(c, cpu_ops::forward_global_avg_pool, cpu_ops::backward_global_avg_pool, 1e-6, r);
+    }
+}
+
+TEST_CASE("activations agree with the reference, in blocks and dense, and leave lanes without a channel at 0") {
+    constexpr seed s{56};
+    INFO("seed " << s.value);
+    random_stream r(s, "rows");
+    struct activation {
+        op kind;
+        row_operation forward, backward;
+        bool by_result;
+        double tolerance;
+    };
+    const activation activations[] = {
+        {op::relu, cpu_ops::forward_relu, cpu_ops::backward_relu, true, 0},
+        {op::leaky_relu, cpu_ops::forward_leaky_relu, cpu_ops::backward_leaky_relu, true, 1e-7},
+        {op::gelu, cpu_ops::forward_gelu, cpu_ops::backward_gelu, false, 1e-6},
+        {op::silu, cpu_ops::forward_silu, cpu_ops::backward_silu, false, 1e-6},
+        {op::sigmoid, cpu_ops::forward_sigmoid, cpu_ops::backward_sigmoid, true, 1e-6},
+    };
+    for (const activation& f : activations)
+        for (const shape in : {shape{3, 5, 4}, shape{21, 1, 1}, shape{1, 130, 260}, shape{8, 5, 4}, shape{40, 7, 9}, shape{17, 50, 51}}) {
+            row_case c;
+            c.n = plain_node(f.kind, in, {.value = 0.125});
+            c.batch = 2;
+            c.by_result = f.by_result;
+            check_unary(c, f.forward, f.backward, f.tolerance, r);
+            for (const storing& kept : ways_to_store(in)) {
+                if (!f.by_result) break;
+                c.kept = kept;
+                check_rows(c, f.forward, f.backward, f.tolerance, r);
+            }
+        }
+}
+
+TEST_CASE("add is exact: two deferred inputs, gradients of both") {
+    constexpr seed s{57};
+    INFO("seed " << s.value);
+    random_stream r(s, "rows");
+    for (const shape in : {shape{3, 5, 4}, shape{21, 1, 1}, shape{8, 5, 4}, shape{40, 7, 9}, shape{17, 50, 51}}) {
+        row_case c;
+        c.n = plain_node(op::add, in);
+        c.batch = 2;
+        c.second = in;
+        for (const storing& x : ways_to_store(in))
+            for (const storing& y : ways_to_store(in)) {
+                c.in[0] = x;
+                c.in[1] = y;
+                check_rows(c, cpu_ops::forward_add, cpu_ops::backward_add, 0, r);
+            }
+        for (const storing& x : ways_to_sink(in))
+            for (const storing& y : ways_to_sink(in)) {
+                c.sink[0] = x;
+                c.sink[1] = y;
+                check_rows(c, cpu_ops::forward_add, cpu_ops::backward_add, 0, r);
+            }
+    }
+}
+
+TEST_CASE("concat of blocks is exact, whether or not the first input fills its last block") {
+    constexpr seed s{58};
+    INFO("seed " << s.value);
+    random_stream r(s, "rows");
+    for (const auto& [first, second] : {std::pair{16, 8}, std::pair{32, 40}, std::pair{12, 20}, std::pair{8, 8}, std::pair{20, 9}, std::pair{41, 27}, std::pair{9, 64}}) {
+        const shape in{first, 5, 7}, other{second, 5, 7};
+        row_case c;
+        c.n = plain_node(op::concat, in);
+        c.n.out.c = first + second;
+        c.batch = 2;
+        c.second = other;
+        for (const storing& x : ways_to_store(in))
+            for (const storing& y : ways_to_store(other)) {
+                c.in[0] = x;
+                c.in[1] = y;
+                check_rows(c, cpu_ops::forward_concat, cpu_ops::backward_concat, 0, r);
+            }
+        for (const storing& x : ways_to_sink(in))
+            for (const storing& y : ways_to_sink(other)) {
+                c.sink[0] = x;
+                c.sink[1] = y;
+                check_rows(c, cpu_ops::forward_concat, cpu_ops::backward_concat, 0, r);
+            }
+    }
+}
+
+TEST_CASE("exponentials and the normal distribution keep small relative errors over the whole range") {
+    for (const std::string_view set : instruction_sets()) {
+        const cpu_ops::row_table& rows = *cpu_ops::find_kernels(set)->rows;
+        INFO(std::string(set));
+        std::vector<float> x, y;
+        for (float v = -12; v <= 12; v += 0.0037f) x.push_back(v);
+        y.resize(x.size());
+        cpu_ops::map_row m;
+        m.x = x.data();
+        m.out = y.data();
+        m.size = static_cast<std::ptrdiff_t>(x.size());
+        const auto worst = [&](double from, double (*f)(double)) {
+            double result = 0;
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                const double v = static_cast<double>(x[i]), expected = f(v);
+                if (v >= from && expected != 0) result = std::max(result, std::abs(static_cast<double>(y[i]) / expected - 1));
+            }
+            return result;
+        };
+        rows.sigmoid(m);
+        CHECK(worst(-12, [](double v) { return 1 / (1 + std::exp(-v)); }) < 3e-7);
+        rows.silu(m);
+        CHECK(worst(-12, [](double v) { return v / (1 + std::exp(-v)); }) < 3e-7);
+        rows.gelu(m);
+        const auto gelu = [](double v) { return v * std::erfc(-v / std::sqrt(2.0)) / 2; };
+        CHECK(worst(-2, gelu) < 1e-6);
+        CHECK(worst(-10, gelu) < 1e-5);
+    }
+}
