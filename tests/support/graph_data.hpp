@@ -49,7 +49,7 @@ inline graph_data draw_data(const graph& g, int batch, random_stream& r, drawn h
     d.batch = batch;
     const auto fill = [&](std::vector<float>& v, std::ptrdiff_t size) {
         v.resize(static_cast<std::size_t>(size));
-        for (float& x : v) x = r.normal();
+        for (float& x : v) x = r.uniform(-1.75f, 1.75f); // of variance one, and quicker than normal ones
     };
     fill(d.images, batch * g[0].out.size());
     fill(d.parameters, g.parameters);
