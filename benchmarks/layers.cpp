@@ -13,10 +13,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include <umsrep/umsrep.hpp>
-#if __has_include(<umsrep/backend/cpu/cpu.hpp>)
 #include <umsrep/backend/cpu/cpu.hpp>
-#endif
+#include <umsrep/umsrep.hpp>
 
 #include "fma_peak.hpp"
 #include "observed.hpp"
@@ -26,12 +24,7 @@ namespace {
 
 using namespace umsrep;
 
-#ifdef BENCHMARKS_CPU
-using fastest = cpu<>;
-#else
-using fastest = reference<float>;
-#endif
-using timed_backend = benchmarks::observed<fastest>;
+using timed_backend = benchmarks::observed<cpu<>>;
 
 struct plan_step {
     bool backward = false;

@@ -14,12 +14,9 @@
 #include <benchmark/benchmark.h>
 
 #include <tests/support/graph_writer.hpp>
+#include <umsrep/backend/cpu/cpu.hpp>
 #include <umsrep/backend/executor.hpp>
 #include <umsrep/backend/reference/reference.hpp>
-#if __has_include(<umsrep/backend/cpu/cpu.hpp>)
-#include <umsrep/backend/cpu/cpu.hpp>
-#define BENCHMARKS_CPU 1
-#endif
 
 #include "fma_peak.hpp"
 #include "observed.hpp"
@@ -184,10 +181,8 @@ int main(int argc, char** argv) {
     std::snprintf(context, sizeof context, "%.1f GFLOP/s on one thread, %.1f on two", peak.one_thread, peak.all_threads);
     benchmark::AddCustomContext(std::string("peak of ") + peak.instructions + " multiply-adds", context);
     const double peaks[2] = {peak.one_thread, peak.all_threads};
-#ifdef BENCHMARKS_CPU
     register_all<cpu<>>("cpu", peaks);
     register_all<cpu<exact>>("cpu-exact", peaks);
-#endif
     register_all<reference<float>>("reference", peaks);
     benchmark::RunSpecifiedBenchmarks();
     benchmark::Shutdown();

@@ -28,12 +28,9 @@ public:
 
 // Each backend is compiled in a file of its own.
 
-std::unique_ptr<workload> reference_workload(const step_options& o);
-#if __has_include(<umsrep/backend/cpu/cpu.hpp>)
-#define BENCHMARKS_CPU 1
 std::unique_ptr<workload> cpu_workload(const step_options& o);
 std::unique_ptr<workload> cpu_exact_workload(const step_options& o);
-#endif
+std::unique_ptr<workload> reference_workload(const step_options& o);
 
 struct backend_entry {
     const char* name;
@@ -42,10 +39,8 @@ struct backend_entry {
 
 /// The first is the default.
 inline constexpr backend_entry backends[] = {
-#ifdef BENCHMARKS_CPU
     {"cpu", cpu_workload},
     {"cpu-exact", cpu_exact_workload},
-#endif
     {"reference", reference_workload},
 };
 

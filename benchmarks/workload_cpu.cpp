@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "workload.hpp"
-
-#ifdef BENCHMARKS_CPU
 #include <umsrep/backend/cpu/cpu.hpp>
 #include <umsrep/umsrep.hpp>
 
@@ -9,4 +6,3 @@
 
 std::unique_ptr<benchmarks::workload> benchmarks::cpu_workload(const step_options& o) { return make_workload<umsrep::cpu<>>(o); }
 std::unique_ptr<benchmarks::workload> benchmarks::cpu_exact_workload(const step_options& o) { return make_workload<umsrep::cpu<umsrep::exact>>(o); }
-#endif
