@@ -8,7 +8,9 @@
 #include <tests/cpu/row_operands.hpp>
 #include <umsrep/backend/cpu/activation.hpp>
 #include <umsrep/backend/cpu/combination.hpp>
+#include <umsrep/backend/cpu/depthwise.hpp>
 #include <umsrep/backend/cpu/pooling.hpp>
+#include <umsrep/backend/cpu/resampling.hpp>
 
 using namespace umsrep;
 using namespace umsrep::test;
@@ -261,5 +263,126 @@ TEST_CASE("exponentials and the normal distribution keep small relative errors o
         const auto gelu = [](double v) { return v * std::erfc(-v / std::sqrt(2.0)) / 2; };
         CHECK(worst(-2, gelu) < 1e-6);
         CHECK(worst(-10, gelu) < 1e-5);
+    }
+}
+
+TEST_CASE("upsampling of blocks agrees with the reference") {
+    constexpr seed s{59};
+    INFO("seed " << s.value);
+    random_stream r(s, "rows");
+    for (const extent factor : {extent{2}, extent{3}, extent{1, 4}, extent{5, 2}})
+        for (const shape in : {shape{8, 5, 4}, shape{40, 3, 9}, shape{17, 1, 2}, shape{9, 40, 50}}) {
+            row_case c;
+            c.batch = 2;
+            c.n = upsample_node(op::upsample_nearest, in, factor);
+            check_unary(c, cpu_ops::forward_upsample_nearest, cpu_ops::backward_upsample_nearest, 0, r);
+            c.n = upsample_node(op::upsample_bilinear, in, factor);
+            check_unary(c, cpu_ops::forward_upsample_bilinear, cpu_ops::backward_upsample_bilinear, 2e-6, r);
+        }
+}
+
+namespace {
+
+void run_depthwise(const cpu_ops::kernel_table& k, const operands<float>& o, bool backward) {
+    const cpu_ops::correlation map = cpu_ops::correlation_of(*o.n, o.out.n);
+    const bool transposed = o.n->kind == op::conv_transpose;
+    cpu_ops::pass p;
+    p.map = map;
+    p.adjoint = transposed != backward;
+    p.in = backward ? cpu_ops::whole(o.grad_out.data, o.n->out) : o.sources[0];
+    p.out = backward ? o.sinks[0] : cpu_ops::whole(o.out.data, o.n->out);
+    p.weight = o.weight;
+    p.bias = backward ? nullptr : o.bias;
+    p.pool = o.pool;
+    p.workspace = o.workspace;
+    cpu_ops::depthwise_pass(k, p);
+    if (!backward) return;
+    const parts<const float> dy = cpu_ops::whole(o.grad_out.data, o.n->out);
+    cpu_ops::depthwise_weights(k, {map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace});
+}
+
+} // namespace
+
+TEST_CASE("depthwise convolutions and transposed ones agree with the reference: any window, deferred inputs, gradients that add") {
+    constexpr seed s{60};
+    INFO("seed " << s.value);
+    random_stream r(s, "rows");
+    constexpr attributes windows[] = {{.kernel = 3, .padding = 1},
+                                      {.kernel = 3, .stride = 2, .padding = 1},
+                                      {.kernel = 7, .padding = 3},
+                                      {.kernel = {1, 5}, .stride = {1, 3}, .padding = {0, 2}},
+                                      {.kernel = 3, .padding = 2, .dilation = 2},
+                                      {.kernel = 2, .stride = 3, .padding = 1},
+                                      {.kernel = {3, 2}, .stride = {2, 3}, .padding = {1, 0}, .dilation = {1, 2}}};
+    for (const attributes& a : windows)
+        for (const shape in : {shape{8, 9, 5}, shape{40, 7, 9}, shape{17, 3, 46}, shape{9, 66, 61}})
+            for (const op kind : {op::conv, op::conv_transpose}) {
+                row_case c;
+                c.batch = 2;
+                attributes with_groups = a;
+                with_groups.groups = in.c;
+                c.n = window_node(kind, in, in.c, with_groups);
+                const cpu_ops::correlation map = cpu_ops::correlation_of(c.n, c.batch);
+                if (c.n.out.h < 1 || c.n.out.w < 1 || !cpu_ops::suits_depthwise(map)) continue;
+                for (const double v : draw(map.weights(), r)) c.weight.push_back(static_cast<float>(v));
+                c.workspace = cpu_ops::depthwise_workspace(map);
+                check_unary(c, [](const auto& k, const auto& o) { run_depthwise(k, o, false); }, [](const auto& k, const auto& o) { run_depthwise(k, o, true); }, 3e-6, r);
+            }
+}
+
+TEST_CASE("a depthwise pass adds bias, scales, shifts, rectifies and measures what it stores") {
+    random_stream r(seed{61}, "rows");
+    const shape s{21, 30, 90};
+    const node n = window_node(op::conv, s, s.c, {.kernel = 3, .padding = 1, .groups = s.c});
+    stored_value x(s, 2, {}, r);
+    stored_gradient plain_out(s, 2, {}, r), out(s, 2, {}, r);
+    std::vector<float> weight, bias, scale(32), shift(32);
+    for (const double v : draw(s.c * 9, r)) weight.push_back(static_cast<float>(v));
+    for (const double v : draw(s.c, r)) bias.push_back(static_cast<float>(v));
+    for (int c = 0; c < s.c; ++c) {
+        scale[static_cast<std::size_t>(c)] = c % 2 == 0 ? 0.5f : -1.0f;
+        shift[static_cast<std::size_t>(c)] = static_cast<float>(c) - 10;
+    }
+    thread_pool pool(2);
+    for (const std::string_view set : instruction_sets()) {
+        INFO(std::string(set));
+        const cpu_ops::kernel_table& k = *cpu_ops::find_kernels(set);
+        cpu_ops::pass p;
+        p.map = cpu_ops::correlation_of(n, 2);
+        std::vector<float> workspace(static_cast<std::size_t>(cpu_ops::depthwise_workspace(p.map)));
+        std::vector<cpu_ops::moments> found(static_cast<std::size_t>(cpu_ops::depthwise_statistics_rows(p.map, false)) * 2);
+        p.in = x.value;
+        p.out = plain_out.sink;
+        p.weight = weight.data();
+        p.pool = &pool;
+        p.workspace = workspace.data();
+        cpu_ops::depthwise_pass(k, p);
+        p.out = out.sink;
+        p.bias = bias.data();
+        p.then = {scale.data(), shift.data(), true};
+        p.statistics = found.data();
+        cpu_ops::depthwise_pass(k, p);
+        bool clean = true;
+        const std::vector<double> before = plain(plain_out.bits()[0], s, 2, clean), after = plain(out.bits()[0], s, 2, clean);
+        CHECK(clean);
+        for (int c = 0; c < s.c; ++c) {
+            const std::size_t i = static_cast<std::size_t>(c), block = i / 16, lane = i % 16;
+            double sum = 0, measured = 0;
+            std::ptrdiff_t count = 0;
+            for (std::ptrdiff_t sample = 0; sample < 2; ++sample)
+                for (std::ptrdiff_t e = sample * s.size() + c * s.plane(), end = e + s.plane(); e < end; ++e) {
+                    const std::size_t at = static_cast<std::size_t>(e);
+                    const double expected = std::max(0.0, (before[at] + static_cast<double>(bias[i])) * static_cast<double>(scale[i]) + static_cast<double>(shift[i]));
+                    REQUIRE(std::abs(after[at] - expected) < 1e-3);
+                    sum += after[at];
+                }
+            for (std::size_t row = 0; row < found.size() / 2; ++row) {
+                const cpu_ops::moments& m = found[row * 2 + block];
+                measured += static_cast<double>(m.origin[lane]) * m.count + static_cast<double>(m.sum[lane]);
+                count += m.count;
+            }
+            CHECK(count == 2 * s.plane());
+            CHECK(measured == doctest::Approx(sum).epsilon(1e-5));
+        }
     }
 }

@@ -52,11 +52,24 @@ public:
 
     bool trains(int i) const { return use_[at(i)].trains; }
 
+    /// The rms of a value's gradient; behind a norm, whose gradient is what is left of its reader's when mean and slope are taken out, the rms
+    /// before they are.
+    double value_gradient_scale(int i) const {
+        double scale = rms(value_gradients_[at(i)]);
+        for (int reader = i + 1; reader < g_.size(); ++reader) {
+            const node& n = g_[reader];
+            const bool takes_out = n.kind == op::group_norm || (n.kind == op::batch_norm && use_[at(reader)].batch_statistics);
+            if (takes_out && n.inputs[0] == i && use_[at(reader)].backward)
+                scale = std::max(scale, rms(value_gradients_[at(reader)]) * deviation(values_[at(reader)]) / deviation(values_[at(i)]));
+        }
+        return scale;
+    }
+
     /// How large the sums that make up the gradients of a node's weight and bias would be if their terms had random signs. Where the terms
     /// cancel, as for a bias in front of a batch-norm, rounding is to be measured against this.
     std::array<double, 2> gradient_scale(int i) const {
         const node& n = g_[i];
-        const double dy = rms(value_gradients_[at(i)]), batch = d_.batch;
+        const double dy = value_gradient_scale(i), batch = d_.batch;
         const bool norm = n.kind == op::batch_norm || n.kind == op::group_norm;
         const double x = norm ? 1.0 : rms(values_[at(n.inputs[0])]);
         const double terms = batch * static_cast<double>(n.kind == op::conv_transpose ? n.in.plane() : n.out.plane());
@@ -86,6 +99,12 @@ public:
 private:
     static std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
+    static double deviation(const std::vector<T>& v) {
+        double mean = 0;
+        for (const T x : v) mean += static_cast<double>(x) / static_cast<double>(v.size());
+        const double squares = rms(v) * rms(v) - mean * mean;
+        return std::sqrt(std::max(squares, 1e-30));
+    }
     static double smallest(const std::vector<T>& v) {
         double least = std::numeric_limits<double>::infinity();
         for (const T x : v)

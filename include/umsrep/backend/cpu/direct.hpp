@@ -380,6 +380,9 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
     });
 }
 
+/// About 500 pixels are added up in float, and these sums in double: enough that the rounding stays below 1e-5 of a sum of random signs.
+constexpr int sum_channels_rows(shape s) { return std::max(1, 512 / s.w); }
+
 /// Sums over samples and pixels: the gradient of a bias. Sample by sample, then in double.
 inline void sum_channels(const kernel_table& k, const parts<const float>& value, shape s, int batch, thread_pool& pool, float* workspace, float* sums) {
     if (stored_dense(s)) {
@@ -393,27 +396,22 @@ inline void sum_channels(const kernel_table& k, const parts<const float>& value,
         }
         return;
     }
-    auto* const found = reinterpret_cast<moments*>(workspace);
-    const int blocks = blocks_of(s.c), rows_of_a_task = std::max(1, 4096 / s.w), pieces = (s.h + rows_of_a_task - 1) / rows_of_a_task;
+    const int blocks = blocks_of(s.c), rows = sum_channels_rows(s), pieces = (s.h + rows - 1) / rows;
     pool.run(batch * pieces * blocks, [&](int i) {
-        const int block = i % blocks, piece = i / blocks % pieces, sample = i / blocks / pieces, first = piece * rows_of_a_task;
-        moments& m = found[i];
-        m.count = 0;
-        k.moments_of_row(locate(value, sample, block).plane + std::ptrdiff_t{first} * s.w * lanes, std::min(rows_of_a_task, s.h - first) * s.w, m);
+        const int block = i % blocks, piece = i / blocks % pieces, sample = i / blocks / pieces, first = piece * rows;
+        float* const share = workspace + std::ptrdiff_t{i} * lanes;
+        std::fill_n(share, lanes, 0.0f);
+        k.rows->sum(locate(value, sample, block).plane + std::ptrdiff_t{first} * s.w * lanes, std::min(rows, s.h - first) * s.w, {}, share);
     });
     for (int c = 0; c < s.c; ++c) {
         double total = 0;
-        for (int i = c / lanes; i < batch * pieces * blocks; i += blocks) {
-            const moments& m = found[i];
-            total += static_cast<double>(m.sum[c % lanes]) + static_cast<double>(m.origin[c % lanes]) * m.count;
-        }
+        for (int i = c / lanes; i < batch * pieces * blocks; i += blocks) total += static_cast<double>(workspace[std::ptrdiff_t{i} * lanes + c % lanes]);
         sums[c] = static_cast<float>(total);
     }
 }
 constexpr std::ptrdiff_t sum_channels_workspace(shape s, int batch) {
     if (stored_dense(s)) return 0;
-    const int rows_of_a_task = std::max(1, 4096 / s.w), pieces = (s.h + rows_of_a_task - 1) / rows_of_a_task;
-    return std::ptrdiff_t{batch} * pieces * blocks_of(s.c) * static_cast<std::ptrdiff_t>(sizeof(moments) / sizeof(float));
+    return std::ptrdiff_t{batch} * ((s.h + sum_channels_rows(s) - 1) / sum_channels_rows(s)) * blocks_of(s.c) * lanes;
 }
 
 } // namespace umsrep::cpu_ops
