@@ -31,13 +31,40 @@ struct map_row {
     const float* lanes_used = nullptr; ///< 1 for the lanes that hold channels and 0 beyond, where f(0) is not 0; null: all
 };
 
+/// Between which columns of a row a result lies, and how much of the right one it takes.
+struct blend {
+    int left = 0, right = 0;
+    float share = 0;
+};
+
+/// A tap of a window: of result x in [first, last) it sees the element offset + x in_step of the plane; of the others it is outside.
+struct depthwise_tap {
+    std::ptrdiff_t offset = 0;
+    int first = 0, last = 0;
+    int number = 0; ///< in the window
+};
+
+/// One row of results of a correlation in which channels do not mix: out[x out_step] = then(bias + sum over the taps of weight times what it sees).
+struct depthwise_row {
+    const float* plane = nullptr;
+    reading as{};
+    const depthwise_tap* taps = nullptr;
+    const float* weights = nullptr; ///< 16 of each tap of the window
+    int count = 0, results = 0;
+    std::ptrdiff_t in_step = lanes, out_step = lanes;
+    const float* bias = nullptr; ///< 16; null: 0
+    reading then{};
+    float* out = nullptr;
+    bool accumulate = false;     ///< add to what is there, last
+};
+
 struct row_table {
     /// `in` is the first row of the windows that is inside of the plane, as are `to` and out for one row of results.
     void (*max_pool)(const float* in, const window_row&, const reading&, float* out) = nullptr;
     /// dy to the pixel that was the largest: added to `to`, or, of windows that neither overlap nor leave gaps, overwriting all of their pixels.
     void (*max_pool_gradient)(const float* in, const window_row&, const reading&, const float* dy, float* to, bool add) = nullptr;
-    void (*avg_pool)(const float* in, const window_row&, const reading&, float* out) = nullptr;
-    void (*avg_pool_gradient)(const window_row&, const float* dy, float* to, bool add) = nullptr;
+    void (*avg_pool)(const float* in, const window_row&, const reading&, float* out, bool add) = nullptr;
+    void (*avg_pool_gradient)(const window_row&, const float* dy, const reading&, float* to, bool add) = nullptr;
 
     /// sums += the row's sum, 16 channels.
     void (*sum)(const float* in, int pixels, const reading&, float* sums) = nullptr;
@@ -45,6 +72,14 @@ struct row_table {
     void (*fill)(const float* values, int pixels, float* out, bool accumulate) = nullptr;
     /// Lanes [from, from + count) of every pixel to lanes [to, to + count).
     void (*move_lanes)(const float* in, int from, const reading&, float* out, int to, int count, int pixels, bool accumulate) = nullptr;
+
+    /// Bilinear interpolation between two rows of a plane, `count` results; and its adjoint, which adds.
+    void (*blend_row)(const float* upper, const float* lower, float lower_share, const blend* columns, int count, const reading&, float* out) = nullptr;
+    void (*blend_row_gradient)(const float* dy, float lower_share, const blend* columns, int count, float* upper, float* lower) = nullptr;
+
+    void (*depthwise)(const depthwise_row&) = nullptr;
+    /// sums, 16 of each tap of the window, += narrow[x] times what the tap sees, over the results. One of the two is read as it is.
+    void (*depthwise_products)(const depthwise_row&, const float* narrow, const reading&, float* sums) = nullptr;
 
     // Elementwise functions; y is the gradient of the result in the backward ones, x what the formula reads (see reference/activation.hpp).
     void (*identity)(const map_row&) = nullptr;

@@ -100,7 +100,7 @@ inline vec pixels_of_mean(const window_row& w, const window_columns& c) {
 }
 
 template <int Size, bool Relu>
-inline void avg_pool_as(const float* in, const window_row& w, const reading& as, float* out) {
+inline void avg_pool_as(const float* in, const window_row& w, const reading& as, float* out, bool add) {
     const scaling s = scaling_of(as);
     for (int x = 0; x < w.results; ++x) {
         const window_columns c = columns_of<Size>(w, x);
@@ -111,27 +111,30 @@ inline void avg_pool_as(const float* in, const window_row& w, const reading& as,
         for (int i = 0; i < rows; ++i, p += w.row_step)
 #pragma GCC unroll 2
             for (int j = 0; j < columns; ++j) total = total + read_scaled<Relu>(p + j * lanes, s);
-        store(out + x * lanes, total / pixels_of_mean(w, c));
+        const vec mean = total / pixels_of_mean(w, c);
+        store(out + x * lanes, add ? mean + load(out + x * lanes) : mean);
     }
 }
-inline void avg_pool(const float* in, const window_row& w, const reading& as, float* out) {
-    if (is_plain_2x2(w)) return as.relu ? avg_pool_as<2, true>(in, w, as, out) : avg_pool_as<2, false>(in, w, as, out);
-    return as.relu ? avg_pool_as<0, true>(in, w, as, out) : avg_pool_as<0, false>(in, w, as, out);
+inline void avg_pool(const float* in, const window_row& w, const reading& as, float* out, bool add) {
+    if (is_plain_2x2(w)) return as.relu ? avg_pool_as<2, true>(in, w, as, out, add) : avg_pool_as<2, false>(in, w, as, out, add);
+    return as.relu ? avg_pool_as<0, true>(in, w, as, out, add) : avg_pool_as<0, false>(in, w, as, out, add);
 }
 
-template <int Size>
-inline void avg_pool_gradient_as(const window_row& w, const float* dy, float* to, bool add) {
+template <int Size, bool Relu>
+inline void avg_pool_gradient_as(const window_row& w, const float* dy, const reading& as, float* to, bool add) {
+    const scaling s = scaling_of(as);
     for (int x = 0; x < w.results; ++x) {
         const window_columns c = columns_of<Size>(w, x);
         const int rows = Size > 0 ? Size : w.rows, columns = Size > 0 ? Size : c.count;
-        const vec share = load(dy + x * lanes) / pixels_of_mean(w, c);
+        const vec share = read_scaled<Relu>(dy + x * lanes, s) / pixels_of_mean(w, c);
         float* p = to + std::ptrdiff_t{c.first} * lanes;
         for (int i = 0; i < rows; ++i, p += w.row_step)
             for (int j = 0; j < columns; ++j) store(p + j * lanes, add ? share + load(p + j * lanes) : share);
     }
 }
-inline void avg_pool_gradient(const window_row& w, const float* dy, float* to, bool add) {
-    return is_plain_2x2(w) ? avg_pool_gradient_as<2>(w, dy, to, add) : avg_pool_gradient_as<0>(w, dy, to, add);
+inline void avg_pool_gradient(const window_row& w, const float* dy, const reading& as, float* to, bool add) {
+    if (is_plain_2x2(w)) return as.relu ? avg_pool_gradient_as<2, true>(w, dy, as, to, add) : avg_pool_gradient_as<2, false>(w, dy, as, to, add);
+    return as.relu ? avg_pool_gradient_as<0, true>(w, dy, as, to, add) : avg_pool_gradient_as<0, false>(w, dy, as, to, add);
 }
 
 /// Four sums, so that additions need not wait for one another.
@@ -167,6 +170,122 @@ inline void move_lanes(const float* in, int from, const reading& as, float* out,
             for (int i = 0; i < count; ++i) out[to + i] += pixel[from + i];
         else
             for (int i = 0; i < count; ++i) out[to + i] = pixel[from + i];
+    }
+}
+
+template <bool Relu>
+inline void blend_row_as(const float* upper, const float* lower, float lower_share, const blend* columns, int count, const reading& as, float* out) {
+    const scaling s = scaling_of(as);
+    const vec down = all(lower_share), up = all(1 - lower_share);
+    for (int x = 0; x < count; ++x) {
+        const std::ptrdiff_t left = std::ptrdiff_t{columns[x].left} * lanes, right = std::ptrdiff_t{columns[x].right} * lanes;
+        const vec l = all(1 - columns[x].share), r = all(columns[x].share);
+        const vec above = multiply_add(r, read_scaled<Relu>(upper + right, s), l * read_scaled<Relu>(upper + left, s));
+        const vec below = multiply_add(r, read_scaled<Relu>(lower + right, s), l * read_scaled<Relu>(lower + left, s));
+        store(out + x * lanes, multiply_add(down, below, up * above));
+    }
+}
+inline void blend_row(const float* upper, const float* lower, float lower_share, const blend* columns, int count, const reading& as, float* out) {
+    return as.relu ? blend_row_as<true>(upper, lower, lower_share, columns, count, as, out) : blend_row_as<false>(upper, lower, lower_share, columns, count, as, out);
+}
+
+inline void add_to(float* p, vec a) { store(p, load(p) + a); }
+inline void blend_row_gradient(const float* dy, float lower_share, const blend* columns, int count, float* upper, float* lower) {
+    for (int x = 0; x < count; ++x) {
+        const std::ptrdiff_t left = std::ptrdiff_t{columns[x].left} * lanes, right = std::ptrdiff_t{columns[x].right} * lanes;
+        const vec g = load(dy + x * lanes), l = all(1 - columns[x].share) * g, r = all(columns[x].share) * g;
+        add_to(upper + left, all(1 - lower_share) * l);
+        add_to(upper + right, all(1 - lower_share) * r);
+        add_to(lower + left, all(lower_share) * l);
+        add_to(lower + right, all(lower_share) * r);
+    }
+}
+
+/// One result at the border, of the taps that reach the plane.
+template <read_as How>
+inline vec depthwise_border(const depthwise_row& r, int x, vec start, vec scale, vec shift) {
+    for (int t = 0; t < r.count; ++t)
+        if (x >= r.taps[t].first && x < r.taps[t].last)
+            start = multiply_add(load(r.weights + r.taps[t].number * lanes), read<How>(r.plane + (r.taps[t].offset + x * r.in_step), scale, shift), start);
+    return start;
+}
+
+/// Bias is in the sum already: scale, shift, ReLU, and what is there.
+inline void depthwise_store(const depthwise_row& r, int x, vec v) {
+    float* const p = r.out + x * r.out_step;
+    if (r.then.scale != nullptr) v = multiply_add(v, load(r.then.scale), load(r.then.shift));
+    if (r.then.relu) v = positive(v);
+    if (r.accumulate) v = v + load(p);
+    store(p, v);
+}
+
+template <read_as How>
+inline void depthwise_as(const depthwise_row& r) {
+    constexpr int tile = product_channels; // sums in flight, as many as the latency of the multiply-add asks for
+    const vec start = r.bias != nullptr ? load(r.bias) : zero();
+    const vec scale = r.as.scale != nullptr ? load(r.as.scale) : zero(), shift = r.as.scale != nullptr ? load(r.as.shift) : zero();
+    int first = 0, last = r.results; // results that all taps reach
+    for (int t = 0; t < r.count; ++t) {
+        first = first > r.taps[t].first ? first : r.taps[t].first;
+        last = last < r.taps[t].last ? last : r.taps[t].last;
+    }
+    int x = 0;
+    for (; x < r.results && x < first; ++x) depthwise_store(r, x, depthwise_border<How>(r, x, start, scale, shift));
+    for (; x + tile <= last; x += tile) {
+        vec sum[tile];
+#pragma GCC unroll 8
+        for (int i = 0; i < tile; ++i) sum[i] = start;
+        for (int t = 0; t < r.count; ++t) {
+            const vec weight = load(r.weights + r.taps[t].number * lanes);
+            const float* const p = r.plane + (r.taps[t].offset + x * r.in_step);
+#pragma GCC unroll 8
+            for (int i = 0; i < tile; ++i) sum[i] = multiply_add(weight, read<How>(p + i * r.in_step, scale, shift), sum[i]);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < tile; ++i) depthwise_store(r, x + i, sum[i]);
+    }
+    for (; x < r.results; ++x) depthwise_store(r, x, depthwise_border<How>(r, x, start, scale, shift));
+}
+inline void depthwise(const depthwise_row& r) {
+    switch (how(r.as)) {
+    case read_as::plain: return depthwise_as<read_as::plain>(r);
+    case read_as::normalized: return depthwise_as<read_as::normalized>(r);
+    case read_as::rectified: return depthwise_as<read_as::rectified>(r);
+    case read_as::activated: return depthwise_as<read_as::activated>(r);
+    }
+}
+
+template <read_as Narrow, read_as Wide>
+inline void depthwise_products_as(const depthwise_row& r, const float* narrow, const reading& as, float* sums) {
+    const vec scale = r.as.scale != nullptr ? load(r.as.scale) : zero(), shift = r.as.scale != nullptr ? load(r.as.shift) : zero();
+    const vec narrow_scale = as.scale != nullptr ? load(as.scale) : zero(), narrow_shift = as.scale != nullptr ? load(as.shift) : zero();
+    for (int t = 0; t < r.count; ++t) {
+        const int first = r.taps[t].first, results = r.taps[t].last - first;
+        const float* const a = narrow + first * lanes;
+        const float* const b = r.plane + (r.taps[t].offset + first * r.in_step);
+        vec sum[4] = {zero(), zero(), zero(), zero()};
+        int x = 0;
+        for (; x + 4 <= results; x += 4)
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; ++i)
+                sum[i] = multiply_add(read<Narrow>(a + (x + i) * lanes, narrow_scale, narrow_shift), read<Wide>(b + (x + i) * r.in_step, scale, shift), sum[i]);
+        for (; x < results; ++x) sum[0] = multiply_add(read<Narrow>(a + x * lanes, narrow_scale, narrow_shift), read<Wide>(b + x * r.in_step, scale, shift), sum[0]);
+        add_to(sums + r.taps[t].number * lanes, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+    }
+}
+/// Of a convolution the narrow side is a gradient, of a transposed one the wide: one of them is always plain.
+inline void depthwise_products(const depthwise_row& r, const float* narrow, const reading& as, float* sums) {
+    switch (how(as)) {
+    case read_as::normalized: return depthwise_products_as<read_as::normalized, read_as::plain>(r, narrow, as, sums);
+    case read_as::rectified: return depthwise_products_as<read_as::rectified, read_as::plain>(r, narrow, as, sums);
+    case read_as::activated: return depthwise_products_as<read_as::activated, read_as::plain>(r, narrow, as, sums);
+    case read_as::plain: break;
+    }
+    switch (how(r.as)) {
+    case read_as::plain: return depthwise_products_as<read_as::plain, read_as::plain>(r, narrow, as, sums);
+    case read_as::normalized: return depthwise_products_as<read_as::plain, read_as::normalized>(r, narrow, as, sums);
+    case read_as::rectified: return depthwise_products_as<read_as::plain, read_as::rectified>(r, narrow, as, sums);
+    case read_as::activated: return depthwise_products_as<read_as::plain, read_as::activated>(r, narrow, as, sums);
     }
 }
 
@@ -299,6 +418,10 @@ inline constexpr row_table row_kernels{&max_pool,
                                        &sum,
                                        &fill,
                                        &move_lanes,
+                                       &blend_row,
+                                       &blend_row_gradient,
+                                       &depthwise,
+                                       &depthwise_products,
                                        &map<identity_of>,
                                        &map<sum_of>,
                                        &map<relu_of>,
