@@ -5,9 +5,12 @@
 #include <cstddef>
 #include <span>
 
+#include <umsrep/backend/cpu/activation.hpp>
 #include <umsrep/backend/cpu/adapter.hpp>
+#include <umsrep/backend/cpu/combination.hpp>
 #include <umsrep/backend/cpu/direct.hpp>
 #include <umsrep/backend/cpu/norm.hpp>
+#include <umsrep/backend/cpu/pooling.hpp>
 #include <umsrep/backend/cpu/winograd.hpp>
 #include <umsrep/graph/storage.hpp>
 
@@ -83,6 +86,8 @@ private:
     }
     static std::size_t forward_convolution(operand_list chain);
     static void backward_convolution(const operands<float>& o);
+    static void forward_one(const operands<float>& o);
+    static void backward_one(const operands<float>& o);
     static parts<float> whole(float* data, shape s) {
         parts<float> p;
         p.count = 1;
@@ -127,6 +132,16 @@ constexpr std::ptrdiff_t cpu<Policy>::workspace_size(const node& n, int batch, i
     case op::conv:
     case op::conv_transpose: return convolution_workspace(n, batch, threads);
     case op::batch_norm: return cpu_ops::batch_norm_workspace(n.in, batch, threads);
+    case op::relu:
+    case op::leaky_relu:
+    case op::gelu:
+    case op::silu:
+    case op::sigmoid:
+    case op::add: return 0;
+    case op::max_pool:
+    case op::avg_pool:
+    case op::global_avg_pool: return cpu_ops::pools_blocks(n) ? 0 : cpu_ops::adapter_workspace(n, batch, threads);
+    case op::concat: return n.in.c >= 8 && n.out.c - n.in.c >= 8 && n.out.plane() > 1 ? 0 : cpu_ops::adapter_workspace(n, batch, threads);
     default: return cpu_ops::adapter_workspace(n, batch, threads);
     }
 }
@@ -212,9 +227,47 @@ void cpu<Policy>::forward(operand_list chain) {
             ++i;
             break;
         default:
-            if (o.out.data != nullptr) through_reference_forward(o);
+            if (o.out.data != nullptr) forward_one(o); // else its readers do it
             ++i;
         }
+    }
+}
+
+template <class Policy>
+void cpu<Policy>::forward_one(const operands<float>& o) {
+    using namespace cpu_ops;
+    const kernel_table& k = kernels();
+    switch (o.n->kind) {
+    case op::relu: return forward_relu(k, o);
+    case op::leaky_relu: return forward_leaky_relu(k, o);
+    case op::gelu: return forward_gelu(k, o);
+    case op::silu: return forward_silu(k, o);
+    case op::sigmoid: return forward_sigmoid(k, o);
+    case op::add: return forward_add(k, o);
+    case op::max_pool: return pools_blocks(*o.n) ? forward_max_pool(k, o) : through_reference_forward(o);
+    case op::avg_pool: return pools_blocks(*o.n) ? forward_avg_pool(k, o) : through_reference_forward(o);
+    case op::global_avg_pool: return pools_blocks(*o.n) ? forward_global_avg_pool(k, o) : through_reference_forward(o);
+    case op::concat: return concatenates_blocks(o) ? forward_concat(k, o) : through_reference_forward(o);
+    default: return through_reference_forward(o);
+    }
+}
+
+template <class Policy>
+void cpu<Policy>::backward_one(const operands<float>& o) {
+    using namespace cpu_ops;
+    const kernel_table& k = kernels();
+    switch (o.n->kind) {
+    case op::relu: return backward_relu(k, o);
+    case op::leaky_relu: return backward_leaky_relu(k, o);
+    case op::gelu: return backward_gelu(k, o);
+    case op::silu: return backward_silu(k, o);
+    case op::sigmoid: return backward_sigmoid(k, o);
+    case op::add: return backward_add(k, o);
+    case op::max_pool: return pools_blocks(*o.n) ? backward_max_pool(k, o) : through_reference_backward(o);
+    case op::avg_pool: return pools_blocks(*o.n) ? backward_avg_pool(k, o) : through_reference_backward(o);
+    case op::global_avg_pool: return pools_blocks(*o.n) ? backward_global_avg_pool(k, o) : through_reference_backward(o);
+    case op::concat: return concatenates_blocks(o) ? backward_concat(k, o) : through_reference_backward(o);
+    default: return through_reference_backward(o);
     }
 }
 
@@ -229,15 +282,15 @@ void cpu<Policy>::backward(operand_list chain) {
         case op::conv_transpose: backward_convolution(o); break;
         case op::batch_norm: backward_batch_norm(kernels(), o, o.grad_out.data, false); break;
         case op::relu:
-            if (o.out.data != nullptr || stored_dense(o.n->out)) through_reference_backward(o);
-            else if (left > 1 && chain[left - 2].n->kind == op::batch_norm && chain[left - 2].out.data == nullptr && o.grad_in[0].data == o.grad_out.data) {
+            if (left > 1 && chain[left - 2].n->kind == op::batch_norm && chain[left - 2].out.data == nullptr && o.out.data == nullptr &&
+                o.grad_in[0].data == o.grad_out.data) {
                 backward_batch_norm(kernels(), chain[left - 2], o.grad_out.data, true); // both at once
                 --left;
-            } else if (o.sinks[0]) {
-                backward_deferred_relu(kernels(), o);
+            } else {
+                backward_one(o);
             }
             break;
-        default: through_reference_backward(o);
+        default: backward_one(o);
         }
         --left;
     }

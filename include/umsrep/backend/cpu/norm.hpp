@@ -285,22 +285,4 @@ inline void backward_batch_norm(const kernel_table& k, const operands<float>& o,
     });
 }
 
-/// Of a ReLU behind a deferred norm, by itself: the gradient where the norm's result is positive.
-inline void backward_deferred_relu(const kernel_table& k, const operands<float>& o) {
-    const shape s = o.n->in;
-    const norm_pieces pieces(s, o.out.n);
-    const part<const float>& z = o.result[0];
-    const norm_state<const float> state(z.norm, s.c);
-    alignas(64) float pass_on[3 * lanes] = {};
-    std::fill_n(pass_on, lanes, 1.0f);
-    o.pool->run(pieces.tasks(), [&](int task) {
-        pieces.visit(task, [&](int sample, int block, int first, int pixels) {
-            const located<float> sink = locate(o.sinks[0], sample, block);
-            const norm_row r{block_plane(z.data, s, sample, block) + std::ptrdiff_t{first} * lanes, block_plane(o.grad_out.data, s, sample, block) + std::ptrdiff_t{first} * lanes,
-                             pixels, state.mean + block * lanes, {state.scale + block * lanes, state.shift + block * lanes, true}};
-            if (sink.plane != nullptr) k.norm_gradient(r, pass_on, sink.plane + std::ptrdiff_t{first} * lanes, sink.accumulate);
-        });
-    });
-}
-
 } // namespace umsrep::cpu_ops
