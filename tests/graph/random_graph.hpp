@@ -6,6 +6,7 @@
 
 #include <umsrep/core/random.hpp>
 #include <umsrep/graph/lower.hpp>
+#include <umsrep/graph/mode.hpp>
 
 namespace umsrep::test {
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <string>
+
+#include <tests/cpu/backends.hpp>
+#include <tests/graph/random_graph.hpp>
+#include <tests/support/graph_parity.hpp>
+#include <tests/support/random_network.hpp>
+
+using namespace umsrep;
+using namespace umsrep::test;
+
+namespace {
+
+/// Whether a norm would have to take the statistics of a single value.
+bool norms_one_value(const graph& g, const mode& m, int batch) {
+    const auto use = prune(g, m);
+    for (int i = 0; i < g.size(); ++i)
+        if (use[static_cast<std::size_t>(i)].batch_statistics && batch * g[i].in.plane() == 1) return true;
+    return false;
+}
+
+struct tally {
+    int checked = 0, refused = 0, near_kinks = 0;
+};
+
+/// One network in one mode. Rounding adds up over layers: three times what one operation may be off, or ten times (for Winograd's transforms,
+/// which amplify it, a hundred times) what rounding does to the plain float kernels. Data for which a rectifier is nearer to its kink than
+/// rounding is are drawn anew; for Winograd they come from a narrower family, or few would pass.
+template <class Backend>
+void check_network(const graph& g, const mode& m, int batch, random_stream& r, tally& t) {
+    constexpr bool is_exact = tolerance<Backend> < 5e-5;
+    if (norms_one_value(g, m, batch)) {
+        CHECK_THROWS_AS(run_graph<Backend>(g, m, draw_data(g, batch, r)), shape_mismatch);
+        ++t.refused;
+        return;
+    }
+    for (int attempt = 0; attempt < 4; ++attempt) {
+        const graph_data d = draw_data(g, batch, r, is_exact || attempt == 0 ? drawn::freely : drawn::decided);
+        const graph_oracle<double> oracle(g, m, d);
+        if (oracle.distance_from_kinks() < (is_exact ? 5e-5 : 1e-3)) continue;
+        parity p(g, oracle, 3 * tolerance<Backend>);
+        p.or_noise(graph_oracle<float>(g, m, d).result(), is_exact ? 10 : 100);
+        const run_options options{.capacity = batch + static_cast<int>(r.below(3)), .threads = static_cast<int>(1 + r.below(2)), .runs = static_cast<int>(1 + r.below(2)),
+                                  .garbage = std::numeric_limits<float>::quiet_NaN()};
+        INFO(text_of(g, batch, options.capacity));
+        CHECK(p.violation(run_graph<Backend>(g, m, d, options)) == "");
+        ++t.checked;
+        return;
+    }
+    ++t.near_kinks;
+}
+
+std::string mode_text(const mode& m) {
+    return std::string(m.training ? "train" : m.logits ? "validate" : "infer") + ", heads " + std::to_string(m.heads & 7) + ", first trained stage " +
+           std::to_string(m.first_trained_stage) + ", norms " + std::to_string(static_cast<int>(m.norms)) + (m.checkpoint ? ", checkpoints" : "");
+}
+
+/// Training of everything, prediction, and one of the other modes.
+template <class Backend>
+void check_modes(const graph& g, random_stream& r, tally& t) {
+    const std::vector<mode> modes = modes_of(g);
+    mode train{};
+    train.training = true;
+    for (const mode& m : {train, infer::value(g.stage_count()), modes[r.below(static_cast<std::uint32_t>(modes.size()))]}) {
+        INFO(mode_text(m));
+        check_network<Backend>(g, m, static_cast<int>(1 + r.below(3)), r, t);
+    }
+}
+
+} // namespace
+
+TEST_CASE_TEMPLATE("random networks as people build them agree with the reference", Backend, fast, exact_only) {
+    constexpr seed s{41};
+    INFO("seed " << s.value);
+    tally t;
+    for (std::uint64_t i = 0; i < 150; ++i) {
+        INFO("network " << i);
+        random_stream r(s, "network", i);
+        const graph g = random_network(r).value();
+        REQUIRE(g.ok());
+        check_modes<Backend>(g, r, t);
+    }
+    CHECK(t.checked > 300); // the property would be empty if nearly all were passed over
+}
+
+TEST_CASE_TEMPLATE("random networks that nobody would write agree with the reference", Backend, fast, exact_only) {
+    constexpr seed s{42};
+    INFO("seed " << s.value);
+    tally t;
+    for (std::uint64_t i = 0; i < 300; ++i) {
+        INFO("network " << i);
+        random_stream r(s, "graph", i);
+        const graph g = random_graph(r);
+        REQUIRE(g.ok());
+        check_modes<Backend>(g, r, t);
+    }
+    CHECK(t.checked > 600);
+    CHECK(t.refused > 0);
+}
