@@ -41,7 +41,8 @@ TEST_CASE("steps are topological: forward ascends, backward descends, a head lie
                     differentiated[static_cast<std::size_t>(n)] = true;
                 }
                 if (one.what == phase::recompute)
-                    for (int n = one.first; n <= one.last; ++n) REQUIRE((computed[static_cast<std::size_t>(n)] && !differentiated[static_cast<std::size_t>(n)]));
+                    for (std::size_t n = static_cast<std::size_t>(one.first); n <= static_cast<std::size_t>(one.last); ++n)
+                        REQUIRE((computed[n] && !differentiated[n]));
                 if (one.what == phase::head) REQUIRE(computed[static_cast<std::size_t>(one.first)]);
             }
         }

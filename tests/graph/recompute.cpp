@@ -63,8 +63,8 @@ TEST_CASE("parts are the stages and the outermost layers of heads") {
 
 TEST_CASE("what others read is kept, the rest is computed twice, but not in the last part of a head") {
     const graph g = two_levels();
-    // e1: its first block; its output is a skip connection. e2: pooling and its first block. The head: transposed convolution, concatenation and
-    // first block; its second part is the last with anything inside.
+    // e1: its first block; its output is a skip connection. e2: pooling and its first block. The head: transposed convolution,
+    // concatenation and first block; its second part is the last with anything inside.
     CHECK(twice(g, checkpointed_mode()) == nodes{1, 2, 5, 6, 7, 10, 11, 12, 13});
     mode plain = checkpointed_mode();
     plain.checkpoint = false;

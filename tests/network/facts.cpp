@@ -29,7 +29,8 @@ struct half {
     static constexpr int scalar_bytes = 2;
 };
 struct padded {
-    static constexpr storage_policy storage{[](shape s) { return std::ptrdiff_t{(s.c + 15) / 16 * 16} * s.h * s.w; }, [](shape s) { return s.c < 4; }};
+    static constexpr storage_policy storage{[](shape s) { return std::ptrdiff_t{(s.c + 15) / 16 * 16} * s.h * s.w; },
+                                            [](shape s) { return s.c < 4; }};
     static constexpr std::ptrdiff_t state_size(const node& n, bool, bool) { return n.kind == op::batch_norm ? 4 * n.in.c : 0; }
     static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads) {
         return n.kind == op::conv ? std::ptrdiff_t{batch} * threads * n.in.size() : 0;
@@ -95,7 +96,7 @@ TEST_CASE("a checkpointed strategy computes inner values twice and takes less me
     static_assert(less.arena < plain.arena && less.activations < plain.activations);
     static_assert(less.parameters == plain.parameters && less.gradients == plain.gradients && less.moments == plain.moments);
     static_assert(less.saved_statistics == plain.saved_statistics);
-    // Of each stage all but what gives its output, and that too, for a batch-norm reads its input: both convolutions. The head's one part is its last.
+    // Both convolutions of each stage: the second one's output is no stage's, and its batch-norm reads it. The head's one part is its last.
     static_assert(training_macs<deep, checkpointed<joint<all>>> - training_macs<deep, joint<all>> ==
                   256 * 9 * 8 * (1 + 8) + 64 * 9 * 16 * (8 + 16));
     static_assert(training_macs<deep, checkpointed<joint<frozen>>> == training_macs<deep, joint<frozen>>);

@@ -39,8 +39,8 @@ struct executor_memory {
     }
 };
 
-/// Runs one plan on one backend in an arena, at the offsets the plan placed. Nothing is allocated after construction. What a backend offers:
-/// docs/design/backend.md.
+/// Runs one plan on one backend in an arena, at the offsets the plan placed. Nothing is allocated after construction.
+/// What a backend offers: docs/design/backend.md.
 template <class Backend>
 class executor {
 public:
@@ -52,8 +52,8 @@ public:
         : graph_{&g}, pool_{&pool}, plan_{make_plan(g, m, Backend::storage)}, capacity_{capacity}, memory_{std::move(memory)} {
         if (capacity < 1) throw option_error("batch capacity", "at least 1", std::to_string(capacity));
         states_.assign(g.nodes.size(), 0);
-        const std::ptrdiff_t saved =
-            place_states(g, plan_, Backend::state_size, [&](int i, std::ptrdiff_t offset) { states_[static_cast<std::size_t>(i)] = offset; });
+        const auto keep = [&](int i, std::ptrdiff_t offset) { states_[static_cast<std::size_t>(i)] = offset; };
+        const std::ptrdiff_t saved = place_states(g, plan_, Backend::state_size, keep);
         memory_->reserve(memory_->arena, plan_.arena * capacity);
         memory_->reserve(memory_->workspace, workspace_of(g, plan_, Backend::workspace_size, capacity, pool.threads()));
         memory_->reserve(memory_->saved, saved);
@@ -79,9 +79,9 @@ public:
         if (!dense) Backend::from_dense(plain, to);
     }
 
-    /// Runs the plan on the `n` images of `set_input`. `on_head(h, result, gradient)` is called as soon as head `h` is computed; in training
-    /// it must write the gradient of the loss with respect to `result` to `gradient` (null in inference); both are N, C, H, W. Dropout
-    /// draws from a stream of its own for each `dropout_seed`, `step_number` and node.
+    /// Runs the plan on the `n` images of `set_input`. `on_head(h, result, gradient)` is called as soon as head `h` is computed; in
+    /// training it must write the gradient of the loss with respect to `result` to `gradient` (null in inference); both are N, C, H, W.
+    /// Dropout draws from a stream of its own for each `dropout_seed`, `step_number` and node.
     template <class OnHead>
     void run(int n, const model_arrays<scalar>& arrays, seed dropout_seed, std::uint64_t step_number, OnHead&& on_head) {
         assert(n >= 1 && n <= capacity_);
@@ -115,7 +115,8 @@ private:
     bool in_parts(int i) const { return plan_of(i).deferred && (*graph_)[i].kind == op::concat; }
     scalar* state(int i) { return memory_->saved.data() + states_[static_cast<std::size_t>(i)]; }
     scalar* in_arena(int buffer_number) {
-        return buffer_number < 0 ? nullptr : memory_->arena.data() + plan_.buffers[static_cast<std::size_t>(buffer_number)].offset * capacity_;
+        if (buffer_number < 0) return nullptr;
+        return memory_->arena.data() + plan_.buffers[static_cast<std::size_t>(buffer_number)].offset * capacity_;
     }
     /// Without data where the plan stores none.
     tensor_view<scalar> value(int i, int n, bool again = false) {

@@ -21,7 +21,8 @@ constexpr std::int64_t macs(const node& n) {
     }
 }
 
-/// MACs of one sample in a plan, a value or a constant. The gradient of the weights and the gradient of the input cost one forward each, where they are computed; so does what is computed twice.
+/// MACs of one sample in a plan, a value or a constant. The gradient of the weights and the gradient of the input cost one forward each,
+/// where they are computed; so does what is computed twice.
 template <class Graph, class Plan>
 constexpr std::int64_t macs(const Graph& g, const Plan& p) {
     std::int64_t total = 0;

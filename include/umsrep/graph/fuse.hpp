@@ -77,8 +77,10 @@ constexpr sharing fuse(const graph& g, const mode& m, const std::vector<node_use
         const std::size_t from = static_cast<std::size_t>(x);
         const bool input_kept = (at(i).backward && backward_reads_input(kind, at(i).trains, at(i).batch_statistics)) ||
                                 (at(x).backward && backward_reads_output(g[x].kind));
-        const bool in_place = runs_in_place(kind, at(i).batch_statistics) && x > 0 && readers[from].count == 1 && !input_kept && !s.deferred[from];
-        const bool reads_through = kind == op::batch_norm ? !s.deferred[from] : kind == op::relu && s.deferred[from] && g[x].kind == op::batch_norm;
+        const bool in_place =
+            runs_in_place(kind, at(i).batch_statistics) && x > 0 && readers[from].count == 1 && !input_kept && !s.deferred[from];
+        const bool behind_norm = s.deferred[from] && g[x].kind == op::batch_norm;
+        const bool reads_through = kind == op::batch_norm ? !s.deferred[from] : kind == op::relu && behind_norm;
         s.deferred[n] = storage.defers_norms && !in_place && reads_through && !readers[n].by_head;
         if (in_place || s.deferred[n]) s.value[n] = s.value[from];
     }

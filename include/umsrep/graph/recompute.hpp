@@ -29,9 +29,10 @@ constexpr std::vector<int> parts_of_network(const graph& g) {
     return part;
 }
 
-/// Gradient checkpointing: of each part only what others read is kept; the rest dies after forward and is computed a second time, into buffers
-/// of its own, before the part's backward pass. The last such part of a head is kept whole, for its backward pass follows at once. Per node:
-/// the node whose second buffer its value comes to, -1 where it has none. Chen et al., "Training deep nets with sublinear memory cost", 2016.
+/// Gradient checkpointing: of each part only what others read is kept; the rest dies after forward and is computed a second time, into
+/// buffers of its own, before the part's backward pass. The last such part of a head is kept whole, for its backward pass follows at once.
+/// Per node: the node whose second buffer its value comes to, -1 where it has none.
+/// Source: Chen et al., "Training deep nets with sublinear memory cost", 2016.
 constexpr std::vector<int> recompute(const graph& g, const mode& m, const std::vector<node_use>& use, const sharing& s) {
     std::vector<int> second(g.nodes.size(), -1);
     if (!m.training || !m.checkpoint) return second;
