@@ -28,10 +28,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 # This process imports nothing large: a child's peak of resident memory starts with that of its parent.
 
 FOLDER = pathlib.Path(__file__).resolve().parent
+PAUSE = 0.3  # seconds between turns: threads of a library go on looking for work for up to 0.2 s, on somebody else's core
 HEADS = ("denoise", "lungs", "finding")
 PROGRAMS = {"pytorch": "pytorch.py", "onnxruntime": "onnx_runtime.py", "openvino": "open_vino.py"}
 LAYOUTS = ("channels_last", "compile", "fused")
@@ -175,6 +177,7 @@ class Session:
         for r in range(self.a.rounds if processes else 0):
             order = [ours, *processes]
             for p in order if r % 2 == 0 else order[::-1]:
+                time.sleep(PAUSE)
                 if self.a.what == "predict":
                     p.run(1)  # its code and weights back into the caches
                 times[p.name].append(statistics.median(p.run(self.a.repeat)))
