@@ -68,6 +68,7 @@ private:
         std::ostringstream text;
         text << what << ": error " << error / scale << " of rms, expected " << expected[where] << " at " << where - first << " of " << count << ", got "
              << got[where];
+        if (noise) text << " (" << error / std::max(moved, 1e-30) << " times the error of plain float)";
         fail(text.str());
     }
     void fail(const std::string& text) {

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include <tests/backend/operation.hpp>
+#include <tests/support/nodes.hpp>
 #include <umsrep/graph/builder.hpp>
 
 namespace umsrep::test {
@@ -39,7 +39,7 @@ public:
         b_.value().heads.push_back(h);
     }
 
-    /// Appends a node as the makers of tests/backend/operation.hpp give it: with the sizes of its parameters, without places for them.
+    /// Appends a node as tests/support/nodes.hpp makes it: with the sizes of its parameters, without places for them.
     int put(node n, int x, int y = -1) {
         n.inputs = {x, y};
         return b_.in(b_.size(), [&] { return b_.append(n, n.weight.size, n.bias.size, n.kind == op::batch_norm ? n.in.c : 0); });
