@@ -85,7 +85,8 @@ inline void finish_batch_norm(const operands<float>& o, const moments* found, in
         state.mean[c] = static_cast<float>(mean);
         state.rstd[c] = static_cast<float>(rstd);
         state.scale[c] = static_cast<float>(scale);
-        state.shift[c] = static_cast<float>((o.bias != nullptr ? static_cast<double>(o.bias[c]) : 0.0) - mean * scale);
+        // About the scale as readers have it: of a mean far from zero, its rounding would matter more than that of the result.
+        state.shift[c] = static_cast<float>((o.bias != nullptr ? static_cast<double>(o.bias[c]) : 0.0) - mean * static_cast<double>(state.scale[c]));
     }
 }
 
