@@ -141,20 +141,38 @@ inline void pack_rows(const kernel_table& k, const parts<const float>& source, s
 }
 
 /// Weights of block `unit` of results: [block][tap][channel][lane], zero between groups.
-inline void pack_weights(const direct_plan& p, const pass& c, int unit, float* out) {
-    const int first = p.first_block(unit), per_group = c.map.wide.c / c.map.groups;
-    for (int b = 0; b < p.blocks(unit); ++b)
-        for (int tap = 0; tap < p.taps; ++tap)
-            for (int i = 0; i < p.inner; ++i) {
-                const int from = (first + b) * lanes + i;
-                for (int l = 0; l < lanes; ++l, ++out) {
-                    const int to = unit * lanes + l;
-                    *out = 0;
-                    if (from >= c.from().c || to >= c.to().c || from / p.group_in != to / p.group_out) continue;
-                    const int narrow = c.adjoint ? from : to, wide = (c.adjoint ? to : from) % per_group;
-                    *out = c.weight[(std::ptrdiff_t{narrow} * per_group + wide) * p.taps + tap];
-                }
+inline void pack_weights(const kernel_table& k, const direct_plan& p, const pass& c, int unit, float* out) {
+    const int first = p.first_block(unit), results = std::min(lanes, c.to().c - unit * lanes);
+    const std::ptrdiff_t per_group = c.map.wide.c / c.map.groups;
+    std::fill(out, out + std::ptrdiff_t{p.blocks(unit)} * p.taps * p.inner * lanes, 0.0f);
+    for (int b = 0; b < p.blocks(unit); ++b) {
+        const int channels = std::min(p.inner, c.from().c - (first + b) * lanes);
+        float* const to = out + std::ptrdiff_t{b} * p.taps * p.inner * lanes;
+        if (c.map.groups > 1) {
+            for (int tap = 0; tap < p.taps; ++tap)
+                for (int i = 0; i < channels; ++i)
+                    for (int l = 0; l < results; ++l) {
+                        const int channel = (first + b) * lanes + i, result = unit * lanes + l;
+                        if (channel / p.group_in != result / p.group_out) continue;
+                        const std::ptrdiff_t narrow = c.adjoint ? channel : result, wide = (c.adjoint ? result : channel) % per_group;
+                        to[(std::ptrdiff_t{tap} * p.inner + i) * lanes + l] = c.weight[(narrow * per_group + wide) * p.taps + tap];
+                    }
+        } else if (c.adjoint) { // a matrix of results x taps for each channel
+            for (int i = 0; i < channels; ++i)
+                for (int tap = 0; tap < p.taps; tap += lanes)
+                    k.transpose(c.weight + (((first + b) * lanes + i) * per_group + unit * lanes) * p.taps + tap, p.taps, results, std::min(lanes, p.taps - tap),
+                                to + (std::ptrdiff_t{tap} * p.inner + i) * lanes, std::ptrdiff_t{p.inner} * lanes);
+        } else { // a matrix of results x (channels x taps), whose columns go to [tap][channel]
+            alignas(64) float columns[lanes * lanes];
+            const float* const rows = c.weight + (unit * lanes * per_group + (first + b) * lanes) * p.taps;
+            for (int i = 0; i < channels * p.taps; i += lanes) {
+                const int count = std::min(lanes, channels * p.taps - i);
+                k.transpose(rows + i, per_group * p.taps, results, count, columns, lanes);
+                for (int j = 0; j < count; ++j)
+                    std::copy_n(columns + j * lanes, results, to + (std::ptrdiff_t{(i + j) % p.taps} * p.inner + (i + j) / p.taps) * lanes);
             }
+        }
+    }
 }
 
 constexpr int direct_statistics_rows(const direct_plan& p) { return p.samples * p.bands; }
@@ -185,7 +203,7 @@ inline void direct_pass(const kernel_table& k, const pass& c) {
     const float* const bias = padded_bias(c.bias, to.c, cursor.take(p.out * lanes));
     float* const weights = cursor.take(p.out * p.weight_unit());
     float* const memory = cursor.take(0);
-    c.pool->run(p.out, [&](int unit) { pack_weights(p, c, unit, weights + unit * p.weight_unit()); });
+    c.pool->run(p.out, [&](int unit) { pack_weights(k, p, c, unit, weights + unit * p.weight_unit()); });
 
     // Few tasks are cut further, along the blocks of results: that repeats the packing, and changes no sum.
     const int tasks = p.samples * p.bands, groups_of_units = (p.out + 1) / 2;
@@ -360,23 +378,33 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
         }
     });
 
-    const int per_group = wide.c / c.map.groups;
+    const std::ptrdiff_t per_group = wide.c / c.map.groups;
     c.pool->run(p.out, [&](int unit) {
         const int used = std::min(lanes, narrow.c - unit * lanes);
-        for (int b = 0; b < p.blocks(unit); ++b)
-            for (int tap = 0; tap < p.taps; ++tap)
-                for (int ch = 0; ch < p.inner; ++ch) {
-                    const int from = (p.first_block(unit) + b) * lanes + ch;
-                    if (from >= wide.c) break;
-                    const float* s = sums + unit * p.weight_unit() + ((std::ptrdiff_t{b} * p.taps + tap) * p.inner + ch) * lanes;
-                    for (int l = 0; l < used; ++l) {
-                        const int to = unit * lanes + l;
-                        if (from / p.group_in != to / p.group_out) continue;
-                        float total = s[l];
-                        for (int which = 1; which < plan.sums; ++which) total += s[which * plan.sum() + l];
-                        c.gradient[(std::ptrdiff_t{to} * per_group + from % per_group) * p.taps + tap] = total;
-                    }
+        for (int b = 0; b < p.blocks(unit); ++b) {
+            const int first = (p.first_block(unit) + b) * lanes, channels = std::min(p.inner, wide.c - first);
+            // Columns of up to 16 (channel, tap), added up and turned into rows of the gradient.
+            for (int i = 0; i < channels * p.taps; i += lanes) {
+                alignas(64) float columns[lanes * lanes];
+                const int count = std::min(lanes, channels * p.taps - i);
+                for (int j = 0; j < count; ++j) {
+                    const int channel = (i + j) / p.taps, tap = (i + j) % p.taps;
+                    const float* const s = sums + unit * p.weight_unit() + ((std::ptrdiff_t{b} * p.taps + tap) * p.inner + channel) * lanes;
+                    std::copy_n(s, lanes, columns + j * lanes);
+                    for (int which = 1; which < plan.sums; ++which) k.read_row(s + which * plan.sum(), 1, {}, columns + j * lanes, true);
                 }
+                if (c.map.groups == 1) {
+                    k.transpose(columns, lanes, count, used, c.gradient + (unit * lanes * per_group + first) * p.taps + i, per_group * p.taps);
+                    continue;
+                }
+                for (int j = 0; j < count; ++j)
+                    for (int l = 0; l < used; ++l) {
+                        const int from = first + (i + j) / p.taps, to = unit * lanes + l;
+                        if (from / p.group_in == to / p.group_out)
+                            c.gradient[(to * per_group + from % per_group) * p.taps + (i + j) % p.taps] = columns[j * lanes + l];
+                    }
+            }
+        }
     });
 }
 

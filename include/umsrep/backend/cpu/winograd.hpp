@@ -83,20 +83,18 @@ void for_each_stretch(const winograd_plan& p, int first, int last, F f) {
 
 /// Transformed weights of result block `to`, from block `from`: 16 channels x 16 lanes at out + channel * 16, positions apart.
 inline void transform_weights(const kernel_table& k, const pass& c, int to, int from, float* out, std::ptrdiff_t position) {
-    const int lanes_used = std::min(lanes, c.to().c - to * lanes), inner = c.map.wide.c;
-    alignas(64) float w[9 * lanes];
-    for (int i = 0; i < lanes; ++i) {
-        const int channel = from * lanes + i;
-        std::fill(w, w + 9 * lanes, 0.0f);
-        if (channel < c.from().c) {
-            for (int l = 0; l < lanes_used; ++l) {
-                const int result = to * lanes + l;
-                const float* const p = c.weight + (c.adjoint ? std::ptrdiff_t{channel} * inner + result : std::ptrdiff_t{result} * inner + channel) * 9;
-                for (int tap = 0; tap < 9; ++tap) w[tap * lanes + l] = p[c.adjoint ? 8 - tap : tap];
-            }
-        }
-        k.winograd_weight(w, out + i * lanes, position);
+    const int results = std::min(lanes, c.to().c - to * lanes), channels = std::min(lanes, c.from().c - from * lanes);
+    const std::ptrdiff_t inner = c.map.wide.c;
+    alignas(64) float w[9 * lanes * lanes]; // [channel][tap][lane]
+    if (results < lanes || channels < lanes) std::fill(w, w + 9 * lanes * lanes, 0.0f);
+    if (!c.adjoint) {
+        const float* const rows = c.weight + (to * lanes * inner + from * lanes) * 9; // a row for each result: channels x taps
+        for (int i = 0; i < channels * 9; i += lanes) k.transpose(rows + i, inner * 9, results, std::min(lanes, channels * 9 - i), w + i * lanes, lanes);
+        for (int i = 0; i < lanes; ++i) k.winograd_weight(w + i * 9 * lanes, lanes, out + i * lanes, position);
+        return;
     }
+    for (int i = 0; i < channels; ++i) k.transpose(c.weight + ((from * lanes + i) * inner + to * lanes) * 9, 9, results, 9, w + i * 9 * lanes, lanes);
+    for (int i = 0; i < lanes; ++i) k.winograd_weight(w + (i * 9 + 8) * lanes, -lanes, out + i * lanes, position); // turned by 180 degrees
 }
 
 inline void transform_inputs(const kernel_table& k, const pass& c, const winograd_plan& p, int first, int last, int block, float* out,
@@ -321,14 +319,12 @@ inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
     c.pool->run(p.out * p.in, [&](int i) {
         const int out = i / p.in, in = i % p.in;
         const int used = std::min(lanes, c.map.narrow.c - out * lanes), channels = std::min(lanes, c.map.wide.c - in * lanes);
-        alignas(64) float dw[9 * lanes];
-        for (int channel = 0; channel < channels; ++channel) {
-            k.winograd_weight_gradient(sums + (std::ptrdiff_t{i} * lanes + channel) * lanes, sum_position, plan.sums, sum_size, dw);
-            for (int l = 0; l < used; ++l) {
-                float* const g = c.gradient + (std::ptrdiff_t{out * lanes + l} * c.map.wide.c + in * lanes + channel) * 9;
-                for (int tap = 0; tap < 9; ++tap) g[tap] = dw[tap * lanes + l];
-            }
-        }
+        alignas(64) float dw[9 * lanes * lanes]; // [channel][tap][lane]
+        for (int channel = 0; channel < channels; ++channel)
+            k.winograd_weight_gradient(sums + (std::ptrdiff_t{i} * lanes + channel) * lanes, sum_position, plan.sums, sum_size, dw + channel * 9 * lanes);
+        const std::ptrdiff_t row = std::ptrdiff_t{c.map.wide.c} * 9;
+        float* const to = c.gradient + out * lanes * row + in * lanes * 9;
+        for (int j = 0; j < channels * 9; j += lanes) k.transpose(dw + j * lanes, lanes, std::min(lanes, channels * 9 - j), used, to + j, row);
     });
 }
 

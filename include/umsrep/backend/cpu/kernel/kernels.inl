@@ -2,7 +2,8 @@
 // The kernels, written once over `vec`, sixteen floats; included once for each instruction set. See table.hpp for what each computes.
 
 /// A tile of `Pixels` x `Units` sums stays in registers over the whole sum.
-template <int Pixels, int Units>
+/// `Neighbours`: pixels are 16 apart, which leaves their addresses to the instructions.
+template <int Pixels, int Units, bool Neighbours>
 inline void multiply_tile(const multiply_call& m, const float* a, const float* b, float* c, const float* bias) {
     vec sum[Pixels][Units];
 #pragma GCC unroll 4
@@ -11,7 +12,7 @@ inline void multiply_tile(const multiply_call& m, const float* a, const float* b
 #pragma GCC unroll 16
         for (int p = 0; p < Pixels; ++p) sum[p][u] = m.accumulate ? load(c + p * m.c_pixel + u * m.c_unit) : start;
     }
-    const std::ptrdiff_t a_pixel = m.a_pixel, b_unit = m.b_unit;
+    const std::ptrdiff_t a_pixel = Neighbours ? std::ptrdiff_t{lanes} : m.a_pixel, b_unit = m.b_unit;
     for (int j = 0; j < m.blocks; ++j) {
         const float* x = a + m.a_offset[j];
         const float* w = b + m.b_offset[j];
@@ -35,12 +36,17 @@ inline void multiply_tile(const multiply_call& m, const float* a, const float* b
 
 using multiply_tile_function = void (*)(const multiply_call&, const float*, const float*, float*, const float*);
 
-template <int Units, std::size_t... Pixels>
+template <int Units, bool Neighbours, std::size_t... Pixels>
 constexpr std::array<multiply_tile_function, sizeof...(Pixels)> multiply_tiles_of(std::index_sequence<Pixels...>) {
-    return {&multiply_tile<static_cast<int>(Pixels) + 1, Units>...};
+    return {&multiply_tile<static_cast<int>(Pixels) + 1, Units, Neighbours>...};
 }
-template <int Units>
-inline constexpr auto multiply_tiles = multiply_tiles_of<Units>(std::make_index_sequence<std::size_t{tile_pixels}>{});
+template <int Units, bool Neighbours>
+inline constexpr auto multiply_tiles = multiply_tiles_of<Units, Neighbours>(std::make_index_sequence<std::size_t{tile_pixels}>{});
+
+inline multiply_tile_function choose_tile(int units, bool neighbours, std::size_t pixels) {
+    if (units == tile_units) return neighbours ? multiply_tiles<tile_units, true>[pixels - 1] : multiply_tiles<tile_units, false>[pixels - 1];
+    return neighbours ? multiply_tiles<1, true>[pixels - 1] : multiply_tiles<1, false>[pixels - 1];
+}
 
 inline void multiply(const multiply_call& m) {
     const int tiles = (m.pixels + tile_pixels - 1) / tile_pixels;
@@ -51,8 +57,7 @@ inline void multiply(const multiply_call& m) {
         const float* bias = m.bias != nullptr ? m.bias + u * lanes : nullptr;
         for (int t = 0, first = 0; t < tiles; ++t) { // as even as can be
             const int next = static_cast<int>(static_cast<std::int64_t>(m.pixels) * (t + 1) / tiles);
-            const std::size_t which = static_cast<std::size_t>(next - first - 1);
-            const multiply_tile_function tile = units == tile_units ? multiply_tiles<tile_units>[which] : multiply_tiles<1>[which];
+            const multiply_tile_function tile = choose_tile(units, m.a_pixel == lanes, static_cast<std::size_t>(next - first));
             tile(m, m.a + first * m.a_pixel, b, c + first * m.c_pixel, bias);
             first = next;
         }
@@ -323,10 +328,10 @@ inline void winograd_output(const float* in, const tile_row& r, const output_rea
     m->count += height * columns;
 }
 
-inline void winograd_weight(const float* w, float* out, std::ptrdiff_t position) {
+inline void winograd_weight(const float* w, std::ptrdiff_t step, float* out, std::ptrdiff_t position) {
     vec x[9], y[18];
 #pragma GCC unroll 9
-    for (int i = 0; i < 9; ++i) x[i] = load(w + i * lanes);
+    for (int i = 0; i < 9; ++i) x[i] = load(w + i * step);
 #pragma GCC unroll 3
     for (int j = 0; j < 3; ++j) weight_line(x + j, 3, y + j, 3);
 #pragma GCC unroll 6
@@ -340,8 +345,10 @@ inline void winograd_weight(const float* w, float* out, std::ptrdiff_t position)
 
 inline void winograd_weight_gradient(const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t part, float* dw) {
     vec y[18];
+#pragma GCC unroll 6
     for (int j = 0; j < 6; ++j) {
         vec x[6];
+#pragma GCC unroll 6
         for (int i = 0; i < 6; ++i) {
             const float* p = u + (6 * i + j) * position;
             vec s = load(p);
@@ -350,9 +357,11 @@ inline void winograd_weight_gradient(const float* u, std::ptrdiff_t position, in
         }
         weight_gradient_line(x, 1, y + j, 6);
     }
+#pragma GCC unroll 3
     for (int i = 0; i < 3; ++i) {
         vec z[3];
         weight_gradient_line(y + 6 * i, 1, z, 1);
+#pragma GCC unroll 3
         for (int j = 0; j < 3; ++j) store(dw + (3 * i + j) * lanes, z[j]);
     }
 }
@@ -450,4 +459,4 @@ inline void norm_gradient(const norm_row& r, const float* coefficients, float* o
 inline constexpr kernel_table table{instruction_set_name,     &multiply,        &products,       &winograd_input,
                                     &winograd_output,         &winograd_gradient, &winograd_weight, &winograd_weight_gradient,
                                     &read_row,                &moments_of_row,  &norm_sums,      &norm_gradient,
-                                    &row_kernels};
+                                    &transpose,               &row_kernels};

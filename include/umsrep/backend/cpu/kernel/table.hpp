@@ -94,8 +94,8 @@ struct kernel_table {
     void (*winograd_output)(const float* in, const tile_row&, const output_reading&, float* plane) = nullptr;
     /// 4x4 output gradients, from `plane`, to 36 positions: G dy G^T of F(3x3, 4x4).
     void (*winograd_gradient)(const float* plane, const tile_row&, float* out) = nullptr;
-    /// 3x3 weights of 16 lanes, w[tap][lane], to 36 positions `position` apart: G w G^T of F(4x4, 3x3).
-    void (*winograd_weight)(const float* w, float* out, std::ptrdiff_t position) = nullptr;
+    /// 3x3 weights of 16 lanes, taps `step` elements apart, to 36 positions `position` apart: G w G^T of F(4x4, 3x3).
+    void (*winograd_weight)(const float* w, std::ptrdiff_t step, float* out, std::ptrdiff_t position) = nullptr;
     /// `parts` arrays of 36 positions, summed in order, to 3x3 weight gradients dw[tap][lane]: A^T u A of F(3x3, 4x4).
     void (*winograd_weight_gradient)(const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t part, float* dw) = nullptr;
 
@@ -106,6 +106,9 @@ struct kernel_table {
     void (*norm_sums)(const norm_row&, float* sums) = nullptr;
     /// out (may be dy) = a g + b (z - mean) + c; a, b, c: 16 each, one after another.
     void (*norm_gradient)(const norm_row&, const float* coefficients, float* out, bool accumulate) = nullptr;
+
+    /// out[j][i] = in[i][j] for i < rows, j < columns, both at most 16. Reads and writes nothing else.
+    void (*transpose)(const float* in, std::ptrdiff_t in_row, int rows, int columns, float* out, std::ptrdiff_t out_row) = nullptr;
 
     const row_table* rows = nullptr; ///< see row_table.hpp
 };

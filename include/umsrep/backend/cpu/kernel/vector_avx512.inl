@@ -33,3 +33,37 @@ inline vec power_of_two(vec n) {
 
 inline constexpr int tile_pixels = 13, tile_units = 2;       // 26 sums, 2 weights, 1 pixel: 29 of 32 registers
 inline constexpr int product_channels = 8, product_units = 2; // 16 sums hide the latency of the multiply-add
+
+/// out[j][i] = in[i][j] for i < rows, j < columns, both at most 16; rows are `in_row` and `out_row` apart. Nothing else is read or written.
+inline void transpose(const float* in, std::ptrdiff_t in_row, int rows, int columns, float* out, std::ptrdiff_t out_row) {
+    const __mmask16 row_mask = static_cast<__mmask16>((1u << rows) - 1), column_mask = static_cast<__mmask16>((1u << columns) - 1);
+    __m512 a[16], b[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) a[i] = i < rows ? _mm512_maskz_loadu_ps(column_mask, in + i * in_row) : _mm512_setzero_ps();
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        b[i] = _mm512_maskz_unpacklo_ps(every_lane, a[i], a[i + 1]);
+        b[i + 1] = _mm512_maskz_unpackhi_ps(every_lane, a[i], a[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; ++j) {
+            const __m512d low = _mm512_castps_pd(b[i + j]), high = _mm512_castps_pd(b[i + j + 2]);
+            a[i + 2 * j] = _mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xFF, low, high));
+            a[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xFF, low, high));
+        }
+    // a[4 g + j] holds, in its quarter q, column 4 q + j of rows 4 g to 4 g + 3.
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+        const __m512 even_low = _mm512_maskz_shuffle_f32x4(every_lane, a[j], a[4 + j], 0x88), odd_low = _mm512_maskz_shuffle_f32x4(every_lane, a[j], a[4 + j], 0xDD);
+        const __m512 even_high = _mm512_maskz_shuffle_f32x4(every_lane, a[8 + j], a[12 + j], 0x88), odd_high = _mm512_maskz_shuffle_f32x4(every_lane, a[8 + j], a[12 + j], 0xDD);
+        b[j] = _mm512_maskz_shuffle_f32x4(every_lane, even_low, even_high, 0x88);
+        b[4 + j] = _mm512_maskz_shuffle_f32x4(every_lane, odd_low, odd_high, 0x88);
+        b[8 + j] = _mm512_maskz_shuffle_f32x4(every_lane, even_low, even_high, 0xDD);
+        b[12 + j] = _mm512_maskz_shuffle_f32x4(every_lane, odd_low, odd_high, 0xDD);
+    }
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j)
+        if (j < columns) _mm512_mask_storeu_ps(out + j * out_row, row_mask, b[j]);
+}

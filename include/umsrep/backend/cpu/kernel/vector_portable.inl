@@ -79,3 +79,9 @@ inline vec power_of_two(vec n) {
 
 inline constexpr int tile_pixels = 2, tile_units = 1;
 inline constexpr int product_channels = 2, product_units = 1;
+
+/// out[j][i] = in[i][j] for i < rows, j < columns, both at most 16; rows are `in_row` and `out_row` apart. Nothing else is read or written.
+inline void transpose(const float* in, std::ptrdiff_t in_row, int rows, int columns, float* out, std::ptrdiff_t out_row) {
+    for (int j = 0; j < columns; ++j)
+        for (int i = 0; i < rows; ++i) out[j * out_row + i] = in[i * in_row + j];
+}
