@@ -11,8 +11,9 @@ TEST_CASE("ten steps of Adam are PyTorch's") {
                                 "adam_decay");
 }
 
-TEST_CASE("Adam updates parts of the parameters to the bits of the whole") {
+TEST_CASE("Adam updates parts of the parameters, on any number of threads, to the bits of the whole") {
     test::check_parts(optim::adam{.weight_decay = 0.1});
+    test::check_threads(optim::adam{.weight_decay = 0.1});
 }
 
 TEST_CASE("the first step of Adam has the length of the learning rate whatever the gradient's") {

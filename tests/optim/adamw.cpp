@@ -11,8 +11,9 @@ TEST_CASE("ten steps of AdamW are PyTorch's") {
                                 "adamw_decay");
 }
 
-TEST_CASE("AdamW updates parts of the parameters to the bits of the whole") {
+TEST_CASE("AdamW updates parts of the parameters, on any number of threads, to the bits of the whole") {
     test::check_parts(optim::adamw{.weight_decay = 0.1});
+    test::check_threads(optim::adamw{.weight_decay = 0.1});
 }
 
 TEST_CASE("without a gradient AdamW only decays") {

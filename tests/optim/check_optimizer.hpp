@@ -16,7 +16,9 @@
 #include <vector>
 
 #include <tests/support/fixture.hpp>
+#include <umsrep/core/thread_pool.hpp>
 #include <umsrep/optim/optimizer.hpp>
+#include <umsrep/optim/parameter_group.hpp>
 
 namespace umsrep::test {
 
@@ -88,6 +90,35 @@ void check_parts(const Optimizer& optimizer) {
     }
     CHECK(whole.w == parts.w);
     CHECK(whole.state == parts.state);
+}
+
+/// Ten steps over more parameters than one thread takes at a time: the same bits for every number of threads.
+template <class Optimizer>
+void check_threads(const Optimizer& optimizer) {
+    constexpr std::size_t size = 200'003;
+    std::vector<float> start(size), gradient(size);
+    for (std::size_t i = 0; i < size; ++i) {
+        start[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i)));
+        gradient[i] = static_cast<float>(std::cos(0.91 * static_cast<double>(i)));
+    }
+    const std::vector<optim::parameter_group> groups{{0, 70'001}, {70'001, 70'009, 0.5, 0.0}, {70'010, 200'003, 0.25, 1.0}};
+    const auto after = [&](thread_pool* pool) {
+        trained<Optimizer, float> t{start};
+        for (std::int64_t k = 1; k <= 10; ++k)
+            optim::update_groups(optimizer, std::span<const optim::parameter_group>(groups), std::span{t.w},
+                                 std::span<const float>{gradient}, t.moments(), k, 0.5, pool);
+        return t;
+    };
+    const auto alone = after(nullptr);
+    CHECK(alone.w[70'009] == start[70'009]);
+    CHECK(alone.w[70'008] != start[70'008]);
+    for (const int threads : {1, 3}) {
+        CAPTURE(threads);
+        thread_pool pool{threads};
+        const auto together = after(&pool);
+        CHECK(together.w == alone.w);
+        CHECK(together.state == alone.state);
+    }
 }
 
 } // namespace umsrep::test

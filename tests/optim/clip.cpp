@@ -34,6 +34,22 @@ TEST_CASE("gradients in several arrays are clipped by their common norm") {
     CHECK(b[1] == doctest::Approx(2.0).epsilon(1e-6));
 }
 
+TEST_CASE("clipping has the same bits with any number of threads and with none") {
+    std::vector<float> input(300'007);
+    for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<float>(std::sin(0.7 * static_cast<double>(i)));
+    auto alone = input;
+    const double norm = optim::clip_by_norm(std::span{alone}, 3.0);
+    double squares = 0.0;
+    for (const float v : input) squares += static_cast<double>(v) * static_cast<double>(v);
+    CHECK(norm == doctest::Approx(std::sqrt(squares)).epsilon(1e-13));
+    for (const int threads : {1, 3}) {
+        thread_pool pool{threads};
+        auto together = input;
+        CHECK(optim::clip_by_norm(std::span{together}, 3.0, &pool) == norm);
+        CHECK(together == alone);
+    }
+}
+
 TEST_CASE("a norm that is not finite is reported and the gradient left as it was") {
     for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
         std::vector<float> g{1e3f, bad};

@@ -37,6 +37,22 @@ TEST_CASE("the average of weights that stand still is those weights") {
     CHECK(average == w);
 }
 
+TEST_CASE("a weight average has the same bits with any number of threads and with none") {
+    std::vector<float> w(200'003), start(200'003);
+    for (std::size_t i = 0; i < w.size(); ++i) {
+        w[i] = static_cast<float>(i % 1013) * 0.1f;
+        start[i] = static_cast<float>(i % 89) * 0.3f;
+    }
+    auto alone = start;
+    optim::ema{}.update(std::span{alone}, w, 5);
+    thread_pool pool{3};
+    auto together = start;
+    optim::ema{}.update(std::span{together}, w, 5, &pool);
+    CHECK(together == alone);
+    optim::ema{}.update(std::span{together}, w, 0, &pool);
+    CHECK(together == w);
+}
+
 TEST_CASE("an average of other length and a decay above 1 are refused") {
     std::vector<float> average(2), w(3);
     CHECK(test::message_of<shape_mismatch>([&] { optim::ema{}.update(std::span{average}, w, 0); }) ==

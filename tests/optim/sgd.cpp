@@ -12,8 +12,9 @@ TEST_CASE("ten steps of SGD are PyTorch's, plain, with momentum, and with Nester
     test::check_against_pytorch(optim::sgd{.lr = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1}, "sgd_nesterov");
 }
 
-TEST_CASE("SGD updates parts of the parameters to the bits of the whole") {
+TEST_CASE("SGD updates parts of the parameters, on any number of threads, to the bits of the whole") {
     test::check_parts(optim::sgd{.lr = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1});
+    test::check_threads(optim::sgd{.lr = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1});
 }
 
 TEST_CASE("an update refuses arrays of different lengths and a step 0") {

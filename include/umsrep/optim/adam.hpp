@@ -3,11 +3,11 @@
 
 #include <array>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <type_traits>
 
+#include <umsrep/optim/detail/packs.hpp>
 #include <umsrep/optim/optimizer.hpp>
 
 namespace umsrep::optim {
@@ -23,17 +23,15 @@ void adam_pass(std::span<T> w, std::span<const T> g, std::array<std::span<T>, 2>
     const auto spread = static_cast<T>(1.0 / std::sqrt(1.0 - std::pow(beta2, count)));
     const auto gain1 = static_cast<T>(1.0 - beta1), gain2 = static_cast<T>(1.0 - beta2), keep2 = static_cast<T>(beta2);
     const auto least = static_cast<T>(epsilon), kept = static_cast<T>(shrink), pulled = static_cast<T>(pull);
-    T* const parameters = w.data();
-    T* const m = state[0].data();
-    T* const v = state[1].data();
-    const T* const gradient = g.data();
-    for (std::size_t i = 0; i < w.size(); ++i) {
-        const T p = kept * parameters[i];
-        const T d = gradient[i] + pulled * parameters[i];
-        m[i] += gain1 * (d - m[i]);
-        v[i] = keep2 * v[i] + gain2 * d * d;
-        parameters[i] = p - rate * m[i] / (std::sqrt(v[i]) * spread + least);
-    }
+    for_packs(w, g, state, [=](T* parameters, const T* gradient, const std::array<T*, 2>& moments) {
+        const pack<T> p = at(parameters);
+        const pack<T> d = at(gradient) + pulled * p;
+        const pack<T> m = at(moments[0]) + gain1 * (d - at(moments[0]));
+        const pack<T> v = keep2 * at(moments[1]) + gain2 * d * d;
+        at(moments[0]) = m;
+        at(moments[1]) = v;
+        at(parameters) = kept * p - rate * m / (square_roots<T>(v) * spread + least);
+    });
 }
 
 } // namespace detail

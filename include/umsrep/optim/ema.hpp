@@ -9,7 +9,10 @@
 #include <string>
 #include <type_traits>
 
+#include <Eigen/Core>
+
 #include <umsrep/core/error.hpp>
+#include <umsrep/core/pieces.hpp>
 
 namespace umsrep::optim {
 
@@ -28,16 +31,18 @@ struct ema {
     }
 
     template <class T>
-    void update(std::span<T> average, std::span<const std::type_identity_t<T>> w, std::int64_t updates) const {
+    void update(std::span<T> average, std::span<const std::type_identity_t<T>> w, std::int64_t updates, thread_pool* pool = nullptr) const {
         if (average.size() != w.size())
             throw shape_mismatch("ema average", std::to_string(w.size()) + " elements", std::to_string(average.size()));
         const double d = decay_after(updates);
-        if (d == 0.0) { // exactly the weights, whatever the average held
-            std::copy(w.begin(), w.end(), average.begin());
-            return;
-        }
         const auto gain = static_cast<T>(1.0 - d);
-        for (std::size_t i = 0; i < w.size(); ++i) average[i] += gain * (w[i] - average[i]);
+        for_pieces(pool, {static_cast<std::ptrdiff_t>(w.size()), 1 << 16}, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+            using values = Eigen::Array<T, Eigen::Dynamic, 1>;
+            Eigen::Map<values> a{average.data() + begin, end - begin};
+            const Eigen::Map<const values> x{w.data() + begin, end - begin};
+            if (d == 0.0) a = x; // exactly the weights, whatever the average held
+            else a += gain * (x - a);
+        });
     }
 };
 

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include <umsrep/core/error.hpp>
+#include <umsrep/core/pieces.hpp>
 #include <umsrep/optim/optimizer.hpp>
 
 namespace umsrep::optim {
@@ -38,21 +39,29 @@ inline void check_groups(std::span<const parameter_group> groups, std::ptrdiff_t
     }
 }
 
-/// One step of the optimiser over every group; `lr_factor` is the schedule's. Arrays as in `optimizer`, of all parameters.
+/// One step of the optimiser over every group; `lr_factor` is the schedule's. Arrays as in `optimizer`, of all parameters. The same
+/// bits with a pool of any size and with none.
 template <optimizer Optimizer, class T>
 void update_groups(const Optimizer& optimizer, std::span<const parameter_group> groups, std::span<T> w,
                    std::span<const std::type_identity_t<T>> g,
                    std::array<std::span<std::type_identity_t<T>>, Optimizer::moments> state, std::int64_t step,
-                   double lr_factor = 1.0) {
+                   double lr_factor = 1.0, thread_pool* pool = nullptr) {
     check_groups(groups, static_cast<std::ptrdiff_t>(w.size()));
     detail::check_update("parameter groups'", w, g, state, step);
-    for (const parameter_group& group : groups) {
-        const auto begin = static_cast<std::size_t>(group.begin), count = static_cast<std::size_t>(group.end - group.begin);
+    constexpr std::ptrdiff_t piece = 1 << 15; // elements; times the streams of an optimiser, some hundred KiB
+    const auto cut = [](const parameter_group& group) { return pieces{group.end - group.begin, piece}; };
+    int tasks = 0;
+    for (const parameter_group& group : groups) tasks += cut(group).count();
+    for_tasks(pool, tasks, [&](int task) {
+        const parameter_group* group = groups.data();
+        for (; task >= cut(*group).count(); ++group) task -= cut(*group).count();
+        const auto begin = static_cast<std::size_t>(group->begin + cut(*group).begin(task));
+        const auto count = static_cast<std::size_t>(group->begin + cut(*group).end(task)) - begin;
         auto part = state;
         for (auto& moment : part) moment = moment.subspan(begin, count);
-        optimizer.update(w.subspan(begin, count), g.subspan(begin, count), part, step, optimizer.lr * lr_factor * group.lr_scale,
-                         optimizer.weight_decay * group.decay_scale);
-    }
+        optimizer.update(w.subspan(begin, count), g.subspan(begin, count), part, step, optimizer.lr * lr_factor * group->lr_scale,
+                         optimizer.weight_decay * group->decay_scale);
+    });
 }
 
 } // namespace umsrep::optim

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <type_traits>
 
+#include <umsrep/optim/detail/packs.hpp>
 #include <umsrep/optim/optimizer.hpp>
 
 namespace umsrep::optim {
@@ -29,14 +29,12 @@ struct sgd {
         detail::check_update("sgd", w, g, state, step);
         const auto rate = static_cast<T>(step_lr), decay = static_cast<T>(step_weight_decay), keep = static_cast<T>(momentum);
         const T ahead = nesterov ? T{1} : T{0}, along = nesterov ? keep : T{1};
-        T* const parameters = w.data();
-        T* const b = state[0].data();
-        const T* const gradient = g.data();
-        for (std::size_t i = 0; i < w.size(); ++i) {
-            const T d = gradient[i] + decay * parameters[i];
-            b[i] = keep * b[i] + d;
-            parameters[i] -= rate * (ahead * d + along * b[i]);
-        }
+        detail::for_packs(w, g, state, [=](T* parameters, const T* gradient, const std::array<T*, 1>& b) {
+            using detail::at;
+            const detail::pack<T> d = at(gradient) + decay * at(parameters);
+            at(b[0]) = keep * at(b[0]) + d;
+            at(parameters) -= rate * (ahead * d + along * at(b[0]));
+        });
     }
 };
 

@@ -442,7 +442,7 @@ private:
         for (std::size_t p = 0; p < parts_.size(); ++p)
             if (moves(p)) clipped_.push_back(range(gradients_, parts_[p]));
         const double limit = options_.clip_norm > 0 ? options_.clip_norm : std::numeric_limits<double>::infinity();
-        if (!std::isfinite(optim::clip_by_norm(std::span<const std::span<T>>(clipped_), limit)))
+        if (!std::isfinite(optim::clip_by_norm(std::span<const std::span<T>>(clipped_), limit, &model_->pool())))
             throw error("training step " + std::to_string(now_.steps + 1) + ", batch of '" + b.ids.front() + "'", "a finite gradient",
                         "one that is not; lower the learning rate or clip the gradient");
 
@@ -455,9 +455,10 @@ private:
             for (std::size_t i = 0; i < state.size(); ++i) state[i] = range(moments_[i], p);
             optim::update_groups(optimizer_, std::span<const optim::parameter_group>(p.groups),
                                  model_->parameters().subspan(static_cast<std::size_t>(p.begin), static_cast<std::size_t>(p.end - p.begin)),
-                                 std::span<const T>(gradient), state, ++now_.updates[k], factor);
+                                 std::span<const T>(gradient), state, ++now_.updates[k], factor, &model_->pool());
         }
-        if (options_.average) options_.average->update(average_.span(), std::span<const T>(trained_parameters()), now_.average_updates++);
+        if (options_.average) options_.average->update(average_.span(), std::span<const T>(trained_parameters()), now_.average_updates++,
+                                                    &model_->pool());
     }
 
     std::span<T> trained_parameters() { return model_->parameters().subspan(static_cast<std::size_t>(first_trained_)); }
