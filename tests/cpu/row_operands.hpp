@@ -194,6 +194,7 @@ struct row_case {
     storing sink[2]{};    ///< of the gradients
     std::vector<float> weight{}, bias{};
     std::ptrdiff_t workspace = 0;
+    const random_stream* random = nullptr; ///< of a dropout
     bool by_result = false; ///< backward reads the result: what it finds is drawn, not computed
     std::vector<std::pair<std::size_t, double>> set{}; ///< elements of input 0
 };
@@ -231,12 +232,13 @@ public:
         workspace_.assign(static_cast<std::size_t>(c.workspace) + 16, std::numeric_limits<float>::quiet_NaN());
     }
 
-    void run(const cpu_ops::kernel_table& k, int threads, const row_operation& forward, const row_operation& backward) {
-        thread_pool pool(threads);
+    void run(const cpu_ops::kernel_table& k, thread_pool& pool, const row_operation& forward, const row_operation& backward) {
         operands<float> o;
         o.n = &c_.n;
         o.pool = &pool;
         o.workspace = workspace_.data();
+        o.training = c_.random != nullptr;
+        o.random = c_.random;
         o.weight = c_.weight.empty() ? nullptr : c_.weight.data();
         o.bias = c_.bias.empty() ? nullptr : c_.bias.data();
         o.sources[0] = x_.value;
@@ -267,6 +269,8 @@ public:
         thread_pool pool(1);
         o.pool = &pool;
         o.workspace = workspace.data();
+        o.training = c_.random != nullptr;
+        o.random = c_.random;
         o.weight = weight.empty() ? nullptr : weight.data();
         o.bias = bias.empty() ? nullptr : bias.data();
         o.in[0] = {x.data(), c_.batch, c_.n.in};

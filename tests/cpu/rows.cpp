@@ -9,6 +9,8 @@
 #include <umsrep/backend/cpu/activation.hpp>
 #include <umsrep/backend/cpu/combination.hpp>
 #include <umsrep/backend/cpu/depthwise.hpp>
+#include <umsrep/backend/cpu/dropout.hpp>
+#include <umsrep/backend/cpu/group_norm.hpp>
 #include <umsrep/backend/cpu/pooling.hpp>
 #include <umsrep/backend/cpu/resampling.hpp>
 
@@ -40,20 +42,23 @@ std::vector<storing> ways_to_sink(shape s) {
 
 void check_rows(const row_case& c, const row_operation& forward, const row_operation& backward, double tolerance, random_stream& r) {
     r();
+    static thread_pool one(1), three(3);
     for (const std::string_view set : instruction_sets()) {
         const cpu_ops::kernel_table& k = *cpu_ops::find_kernels(set);
         INFO(text_of(c) << "; " << std::string(set));
-        row_run one(c, r), three(c, r);
-        one.run(k, 1, forward, backward);
-        const row_errors e = one.errors();
+        row_run alone(c, r);
+        alone.run(k, one, forward, backward);
+        const row_errors e = alone.errors();
         CHECK(e.out <= tolerance);
         CHECK(e.in[0] <= tolerance);
         CHECK(e.in[1] <= tolerance);
         CHECK(e.weight <= tolerance);
         CHECK(e.bias <= tolerance);
-        CHECK(one.workspace_kept());
-        three.run(k, 3, forward, backward);
-        CHECK(three.same_bits(one));
+        CHECK(alone.workspace_kept());
+        if (set != instruction_sets().back()) continue; // how work is cut does not depend on the set
+        row_run shared(c, r);
+        shared.run(k, three, forward, backward);
+        CHECK(shared.same_bits(alone));
     }
 }
 
@@ -112,6 +117,7 @@ TEST_CASE("max_pool of blocks cut into bands: tall planes, one sample") {
 
 TEST_CASE("max_pool of blocks: a NaN is the largest, the last one of several gets the gradient") {
     random_stream r(seed{53}, "rows");
+    thread_pool pool(1);
     for (const attributes& a : {attributes{.kernel = 2, .stride = 2}, attributes{.kernel = 3, .stride = 2, .padding = 1}}) {
         row_case c;
         c.n = window_node(op::max_pool, {9, 6, 6}, 9, a);
@@ -120,7 +126,7 @@ TEST_CASE("max_pool of blocks: a NaN is the largest, the last one of several get
         row_run run(c, r);
         for (const std::string_view set : instruction_sets()) {
             INFO(std::string(set));
-            run.run(*cpu_ops::find_kernels(set), 1, cpu_ops::forward_max_pool, cpu_ops::backward_max_pool);
+            run.run(*cpu_ops::find_kernels(set), pool, cpu_ops::forward_max_pool, cpu_ops::backward_max_pool);
             CHECK(run.errors().in[0] == 0);
         }
     }
@@ -172,7 +178,7 @@ TEST_CASE("activations agree with the reference, in blocks and dense, and leave 
         {op::sigmoid, cpu_ops::forward_sigmoid, cpu_ops::backward_sigmoid, true, 1e-6},
     };
     for (const activation& f : activations)
-        for (const shape in : {shape{3, 5, 4}, shape{21, 1, 1}, shape{1, 130, 260}, shape{8, 5, 4}, shape{40, 7, 9}, shape{17, 50, 51}}) {
+        for (const shape in : {shape{3, 5, 4}, shape{21, 1, 1}, shape{1, 130, 253}, shape{8, 5, 4}, shape{40, 7, 9}, shape{17, 33, 64}}) {
             row_case c;
             c.n = plain_node(f.kind, in, {.value = 0.125});
             c.batch = 2;
@@ -236,6 +242,43 @@ TEST_CASE("concat of blocks is exact, whether or not the first input fills its l
     }
 }
 
+TEST_CASE("dropout drops the same elements of N, C, H, W as the reference does, whatever the layout") {
+    constexpr seed s{62};
+    INFO("seed " << s.value);
+    random_stream r(s, "rows");
+    const random_stream numbers(s, "dropout");
+    for (const double p : {0.0, 0.25, 0.5, 1.0})
+        for (const shape in : {shape{3, 5, 4}, shape{21, 1, 1}, shape{8, 5, 5}, shape{40, 7, 9}, shape{17, 33, 23}}) {
+            row_case c;
+            c.n = plain_node(op::dropout, in, {.value = p});
+            c.batch = 3;
+            c.random = &numbers;
+            check_unary(c, cpu_ops::forward_dropout, cpu_ops::backward_dropout, 1e-6, r);
+        }
+}
+
+TEST_CASE("group_norm of blocks agrees with the reference: groups across blocks, one channel, all channels") {
+    constexpr seed s{63};
+    INFO("seed " << s.value);
+    random_stream r(s, "rows");
+    struct size {
+        shape s;
+        int groups;
+    };
+    for (const auto& [in, groups] : {size{{8, 5, 4}, 2}, size{{40, 7, 9}, 5}, size{{40, 7, 9}, 1}, size{{51, 3, 5}, 17}, size{{17, 6, 3}, 17}, size{{9, 70, 61}, 3}})
+        for (const bool affine : {true, false}) {
+            row_case c;
+            c.n = plain_node(op::group_norm, in, {.groups = groups, .affine = affine, .value = 1e-5});
+            c.batch = 2;
+            for (int i = 0; affine && i < in.c; ++i) {
+                c.weight.push_back(static_cast<float>(1 + i % 5) / 4);
+                c.bias.push_back(static_cast<float>(i % 3) - 1);
+            }
+            c.workspace = cpu_ops::group_norm_workspace(in, c.batch);
+            check_unary(c, cpu_ops::forward_group_norm, cpu_ops::backward_group_norm, 5e-6, r);
+        }
+}
+
 TEST_CASE("exponentials and the normal distribution keep small relative errors over the whole range") {
     for (const std::string_view set : instruction_sets()) {
         const cpu_ops::row_table& rows = *cpu_ops::find_kernels(set)->rows;
@@ -271,7 +314,7 @@ TEST_CASE("upsampling of blocks agrees with the reference") {
     INFO("seed " << s.value);
     random_stream r(s, "rows");
     for (const extent factor : {extent{2}, extent{3}, extent{1, 4}, extent{5, 2}})
-        for (const shape in : {shape{8, 5, 4}, shape{40, 3, 9}, shape{17, 1, 2}, shape{9, 40, 50}}) {
+        for (const shape in : {shape{8, 5, 4}, shape{40, 3, 9}, shape{17, 1, 2}, shape{9, 3, 70}}) {
             row_case c;
             c.batch = 2;
             c.n = upsample_node(op::upsample_nearest, in, factor);
@@ -315,7 +358,7 @@ TEST_CASE("depthwise convolutions and transposed ones agree with the reference: 
                                       {.kernel = 2, .stride = 3, .padding = 1},
                                       {.kernel = {3, 2}, .stride = {2, 3}, .padding = {1, 0}, .dilation = {1, 2}}};
     for (const attributes& a : windows)
-        for (const shape in : {shape{8, 9, 5}, shape{40, 7, 9}, shape{17, 3, 46}, shape{9, 66, 61}})
+        for (const shape in : {shape{8, 9, 5}, shape{40, 7, 9}, shape{17, 3, 26}, shape{8, 9, 280}})
             for (const op kind : {op::conv, op::conv_transpose}) {
                 row_case c;
                 c.batch = 2;

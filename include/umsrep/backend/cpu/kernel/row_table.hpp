@@ -94,6 +94,7 @@ struct row_table {
     void (*silu_gradient)(const map_row&) = nullptr;
     void (*sigmoid)(const map_row&) = nullptr;
     void (*sigmoid_gradient)(const map_row&) = nullptr;
+    void (*drop)(const map_row&) = nullptr; ///< x times `value` where y > 0, else 0
 };
 
 } // namespace umsrep::cpu_ops

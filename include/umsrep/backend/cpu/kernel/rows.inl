@@ -376,6 +376,10 @@ struct sigmoid_gradient_of {
     static constexpr bool two = true;
     static vec apply(vec x, vec y, vec) { return y * x * (all(1) - x); }
 };
+struct drop_of {
+    static constexpr bool two = true;
+    static vec apply(vec x, vec y, vec keep) { return where_positive(y, keep * x); }
+};
 
 template <class F, bool ReluX, bool ReluY>
 inline void map_as(const map_row& m) {
@@ -433,4 +437,5 @@ inline constexpr row_table row_kernels{&max_pool,
                                        &map<silu_of>,
                                        &map<silu_gradient_of>,
                                        &map<sigmoid_of>,
-                                       &map<sigmoid_gradient_of>};
+                                       &map<sigmoid_gradient_of>,
+                                       &map<drop_of>};
