@@ -215,6 +215,11 @@ inline std::string text_of(const row_case& c) {
     return text.str();
 }
 
+/// What reference<double> makes of a case.
+struct row_results {
+    std::vector<double> out, in[2], weight, bias;
+};
+
 struct row_errors {
     double out = 0, in[2] = {0, 0}, weight = 0, bias = 0;
 };
@@ -259,15 +264,14 @@ public:
         backward(k, o);
     }
 
-    row_errors errors() const {
-        std::vector<double> x = x_.seen, y = y_.seen, out(gradient_.size()), gradient = gradient_, dx(x.size()), dy(y.size());
+    row_results expected() const {
+        row_results e{std::vector<double>(gradient_.size()), {std::vector<double>(x_.seen.size()), std::vector<double>(y_.seen.size())},
+                      std::vector<double>(c_.weight.size()), std::vector<double>(c_.bias.size())};
+        std::vector<double> x = x_.seen, y = y_.seen, kept = kept_.seen, gradient = gradient_;
         const std::vector<double> weight(c_.weight.begin(), c_.weight.end()), bias(c_.bias.begin(), c_.bias.end());
-        std::vector<double> grad_weight(weight.size()), grad_bias(bias.size());
         std::vector<double> workspace(static_cast<std::size_t>(reference<double>::workspace_size(c_.n, c_.batch, 1)));
         operands<double> o;
         o.n = &c_.n;
-        thread_pool pool(1);
-        o.pool = &pool;
         o.workspace = workspace.data();
         o.training = c_.random != nullptr;
         o.random = c_.random;
@@ -275,21 +279,25 @@ public:
         o.bias = bias.empty() ? nullptr : bias.data();
         o.in[0] = {x.data(), c_.batch, c_.n.in};
         if (two()) o.in[1] = {y.data(), c_.batch, c_.second};
-        o.out = {out.data(), c_.batch, c_.n.out};
+        o.out = {e.out.data(), c_.batch, c_.n.out};
         reference<double>::forward(o);
-        row_errors e;
-        e.out = out_.error(out);
-        if (c_.by_result) out = kept_.seen;
+        if (c_.by_result) o.out.data = kept.data();
         o.grad_out = {gradient.data(), c_.batch, c_.n.out};
-        o.grad_in[0] = {dx.data(), c_.batch, c_.n.in};
-        if (two()) o.grad_in[1] = {dy.data(), c_.batch, c_.second};
-        o.grad_weight = grad_weight.empty() ? nullptr : grad_weight.data();
-        o.grad_bias = grad_bias.empty() ? nullptr : grad_bias.data();
+        o.grad_in[0] = {e.in[0].data(), c_.batch, c_.n.in};
+        if (two()) o.grad_in[1] = {e.in[1].data(), c_.batch, c_.second};
+        o.grad_weight = weight.empty() ? nullptr : e.weight.data();
+        o.grad_bias = bias.empty() ? nullptr : e.bias.data();
         reference<double>::backward(o);
-        e.in[0] = dx_.error(dx);
-        if (two()) e.in[1] = dy_.error(dy);
-        e.weight = distance(grad_weight_, grad_weight);
-        e.bias = distance(grad_bias_, grad_bias);
+        return e;
+    }
+
+    row_errors errors(const row_results& expected) const {
+        row_errors e;
+        e.out = out_.error(expected.out);
+        e.in[0] = dx_.error(expected.in[0]);
+        if (two()) e.in[1] = dy_.error(expected.in[1]);
+        e.weight = distance(grad_weight_, expected.weight);
+        e.bias = distance(grad_bias_, expected.bias);
         return e;
     }
 
