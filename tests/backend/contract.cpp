@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
-#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -12,11 +11,6 @@ using namespace umsrep;
 using namespace umsrep::test;
 
 namespace {
-
-template <class T>
-bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-    return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
-}
 
 template <class T>
 void poison(std::vector<T>& v) {

@@ -13,6 +13,7 @@
 #include <umsrep/core/random.hpp>
 #include <umsrep/core/thread_pool.hpp>
 
+#include <tests/support/bits.hpp>
 #include <tests/support/nodes.hpp>
 
 namespace umsrep::test {
@@ -99,19 +100,6 @@ double inner(const std::vector<T>& a, const std::vector<T>& b) {
     double total = 0;
     for (std::size_t i = 0; i < a.size(); ++i) total += static_cast<double>(a[i]) * static_cast<double>(b[i]);
     return total;
-}
-
-/// Largest difference relative to the largest value of `expected`.
-template <class A, class B>
-double relative_error(const A& got, const B& expected) {
-    double difference = 0, largest = 0;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-        const double e = static_cast<double>(expected[i]), d = static_cast<double>(got[i]) - e;
-        if (!(d == d)) return std::numeric_limits<double>::infinity();
-        difference = std::max(difference, std::abs(d));
-        largest = std::max(largest, std::abs(e));
-    }
-    return got.size() != expected.size() ? std::numeric_limits<double>::infinity() : largest == 0 ? difference : difference / largest;
 }
 
 } // namespace umsrep::test

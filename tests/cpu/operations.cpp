@@ -63,7 +63,7 @@ TEST_CASE("the source of these tests hands its weights through and shows the gra
         }
 }
 
-TEST_CASE_TEMPLATE("every layer behind everything agrees with the reference: outputs, gradients, running statistics", Backend, fast, exact_only) {
+TEST_CASE_TEMPLATE("all layers behind everything agree with the reference: outputs, gradients, running statistics", Backend, fast, exact_only) {
     constexpr seed s{21};
     INFO("seed " << s.value);
     random_stream r(s, "layers");

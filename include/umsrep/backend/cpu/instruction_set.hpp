@@ -78,19 +78,22 @@ inline const kernel_table* find_kernels(std::string_view name) {
     return nullptr;
 }
 
-/// The kernels to use: of the widest instruction set that the machine has, or of the one that the environment variable UMSREP_CPU names.
-/// Throws device_error when that is unknown or lacking. Decided once.
+/// The kernels of the instruction set called `wanted`; of the widest that the machine has where no name is given. Throws device_error when
+/// there is none of that name or the machine lacks it.
+inline const kernel_table& choose_kernels(std::string_view wanted) {
+    if (!wanted.empty()) {
+        const kernel_table* const found = find_kernels(wanted);
+        if (found == nullptr) throw device_error("UMSREP_CPU", "portable, avx2 or avx512, and a machine that has it", std::string(wanted));
+        return *found;
+    }
+    for (const char* name : {"avx512", "avx2"})
+        if (const kernel_table* found = find_kernels(name)) return *found;
+    return portable::table;
+}
+
+/// The kernels in use: those that the environment variable UMSREP_CPU names, or the widest. Decided once.
 inline const kernel_table& kernels() {
-    static const kernel_table& chosen = []() -> const kernel_table& {
-        if (const char* wanted = std::getenv("UMSREP_CPU"); wanted != nullptr && *wanted != '\0') {
-            const kernel_table* found = find_kernels(wanted);
-            if (found == nullptr) throw device_error("UMSREP_CPU", "portable, avx2 or avx512, and a machine that has it", wanted);
-            return *found;
-        }
-        for (const char* name : {"avx512", "avx2"})
-            if (const kernel_table* found = find_kernels(name)) return *found;
-        return portable::table;
-    }();
+    static const kernel_table& chosen = choose_kernels(std::getenv("UMSREP_CPU") != nullptr ? std::getenv("UMSREP_CPU") : "");
     return chosen;
 }
 
