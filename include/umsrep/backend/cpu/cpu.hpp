@@ -8,9 +8,13 @@
 #include <umsrep/backend/cpu/activation.hpp>
 #include <umsrep/backend/cpu/adapter.hpp>
 #include <umsrep/backend/cpu/combination.hpp>
+#include <umsrep/backend/cpu/depthwise.hpp>
 #include <umsrep/backend/cpu/direct.hpp>
+#include <umsrep/backend/cpu/dropout.hpp>
+#include <umsrep/backend/cpu/group_norm.hpp>
 #include <umsrep/backend/cpu/norm.hpp>
 #include <umsrep/backend/cpu/pooling.hpp>
+#include <umsrep/backend/cpu/resampling.hpp>
 #include <umsrep/backend/cpu/winograd.hpp>
 #include <umsrep/graph/storage.hpp>
 
@@ -81,7 +85,8 @@ private:
     static constexpr int statistics_rows(const node& n, int batch, int threads);
 
     static void run_pass(const cpu_ops::pass& p) {
-        if (uses_winograd(p.map)) cpu_ops::winograd_pass(cpu_ops::kernels(), p);
+        if (cpu_ops::suits_depthwise(p.map)) cpu_ops::depthwise_pass(cpu_ops::kernels(), p);
+        else if (uses_winograd(p.map)) cpu_ops::winograd_pass(cpu_ops::kernels(), p);
         else cpu_ops::direct_pass(cpu_ops::kernels(), p);
     }
     static std::size_t forward_convolution(operand_list chain);
@@ -107,6 +112,7 @@ private:
 template <class Policy>
 constexpr int cpu<Policy>::statistics_rows(const node& n, int batch, int threads) {
     const cpu_ops::correlation map = cpu_ops::correlation_of(n, batch);
+    if (cpu_ops::suits_depthwise(map)) return cpu_ops::depthwise_statistics_rows(map, n.kind == op::conv_transpose);
     if (uses_winograd(map)) return cpu_ops::winograd_statistics_rows(cpu_ops::plan_winograd(n.in.c, n.out, batch, threads));
     return cpu_ops::direct_statistics_rows(cpu_ops::plan_direct(map, n.kind == op::conv_transpose, threads));
 }
@@ -118,7 +124,8 @@ constexpr std::ptrdiff_t cpu<Policy>::convolution_workspace(const node& n, int b
     const std::ptrdiff_t statistics = std::ptrdiff_t{statistics_rows(n, batch, threads)} * blocks_of(n.out.c) * moments_elements;
     const std::ptrdiff_t bias = sum_channels_workspace(n.out, batch);
     const std::ptrdiff_t passes =
-        uses_winograd(map) ? std::max({plan_winograd(map.wide.c, map.narrow, batch, threads).workspace(), plan_winograd(map.narrow.c, map.wide, batch, threads).workspace(),
+        suits_depthwise(map) ? depthwise_workspace(map)
+        : uses_winograd(map) ? std::max({plan_winograd(map.wide.c, map.narrow, batch, threads).workspace(), plan_winograd(map.narrow.c, map.wide, batch, threads).workspace(),
                                        plan_winograd_weights(map, threads).workspace()})
                            : std::max({plan_direct(map, false, threads).workspace(), plan_direct(map, true, threads).workspace(),
                                        plan_direct_weights(map, threads).workspace()});
@@ -137,7 +144,11 @@ constexpr std::ptrdiff_t cpu<Policy>::workspace_size(const node& n, int batch, i
     case op::gelu:
     case op::silu:
     case op::sigmoid:
+    case op::dropout:
     case op::add: return 0;
+    case op::upsample_nearest:
+    case op::upsample_bilinear: return cpu_ops::upsamples_blocks(n) ? 0 : cpu_ops::adapter_workspace(n, batch, threads);
+    case op::group_norm: return cpu_ops::stored_dense(n.in) ? cpu_ops::adapter_workspace(n, batch, threads) : cpu_ops::group_norm_workspace(n.in, batch);
     case op::max_pool:
     case op::avg_pool:
     case op::global_avg_pool: return cpu_ops::pools_blocks(n) ? 0 : cpu_ops::adapter_workspace(n, batch, threads);
@@ -197,7 +208,8 @@ void cpu<Policy>::backward_convolution(const operands<float>& o) {
     const parts<const float> dy = whole(static_cast<const float*>(o.grad_out.data), n.out);
     if (o.grad_weight != nullptr) {
         const weight_pass p{map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace};
-        if (uses_winograd(map) && !transposed) winograd_weights(kernels(), p);
+        if (suits_depthwise(map)) depthwise_weights(kernels(), p);
+        else if (uses_winograd(map) && !transposed) winograd_weights(kernels(), p);
         else direct_weights(kernels(), p);
     }
     if (o.grad_bias != nullptr) sum_channels(kernels(), dy, n.out, o.out.n, *o.pool, o.workspace, o.grad_bias);
@@ -244,6 +256,10 @@ void cpu<Policy>::forward_one(const operands<float>& o) {
     case op::silu: return forward_silu(k, o);
     case op::sigmoid: return forward_sigmoid(k, o);
     case op::add: return forward_add(k, o);
+    case op::dropout: return forward_dropout(k, o);
+    case op::upsample_nearest: return upsamples_blocks(*o.n) ? forward_upsample_nearest(k, o) : through_reference_forward(o);
+    case op::upsample_bilinear: return upsamples_blocks(*o.n) ? forward_upsample_bilinear(k, o) : through_reference_forward(o);
+    case op::group_norm: return stored_dense(o.n->in) ? through_reference_forward(o) : forward_group_norm(k, o);
     case op::max_pool: return pools_blocks(*o.n) ? forward_max_pool(k, o) : through_reference_forward(o);
     case op::avg_pool: return pools_blocks(*o.n) ? forward_avg_pool(k, o) : through_reference_forward(o);
     case op::global_avg_pool: return pools_blocks(*o.n) ? forward_global_avg_pool(k, o) : through_reference_forward(o);
@@ -263,6 +279,10 @@ void cpu<Policy>::backward_one(const operands<float>& o) {
     case op::silu: return backward_silu(k, o);
     case op::sigmoid: return backward_sigmoid(k, o);
     case op::add: return backward_add(k, o);
+    case op::dropout: return backward_dropout(k, o);
+    case op::upsample_nearest: return upsamples_blocks(*o.n) ? backward_upsample_nearest(k, o) : through_reference_backward(o);
+    case op::upsample_bilinear: return upsamples_blocks(*o.n) ? backward_upsample_bilinear(k, o) : through_reference_backward(o);
+    case op::group_norm: return stored_dense(o.n->in) ? through_reference_backward(o) : backward_group_norm(k, o);
     case op::max_pool: return pools_blocks(*o.n) ? backward_max_pool(k, o) : through_reference_backward(o);
     case op::avg_pool: return pools_blocks(*o.n) ? backward_avg_pool(k, o) : through_reference_backward(o);
     case op::global_avg_pool: return pools_blocks(*o.n) ? backward_global_avg_pool(k, o) : through_reference_backward(o);

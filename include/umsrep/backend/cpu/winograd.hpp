@@ -31,6 +31,9 @@ struct winograd_plan {
     constexpr std::ptrdiff_t output_position() const { return std::ptrdiff_t{chunk} * held * lanes + stagger; }
     constexpr std::ptrdiff_t weight_position() const { return std::ptrdiff_t{chunk} * in * lanes * lanes + stagger; }
     constexpr int blocks() const { return (tiles + block - 1) / block; }
+    /// Blocks go to tasks in runs of this many, so that a task knows what it reads next.
+    constexpr int run() const { return std::clamp(blocks() / 64, 1, 8); }
+    constexpr int runs() const { return (blocks() + run() - 1) / run(); }
     constexpr std::ptrdiff_t workspace() const {
         workspace_cursor size;
         size.take(out * lanes);
@@ -64,6 +67,7 @@ constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, in
         const std::ptrdiff_t tile_bytes = std::ptrdiff_t{positions} * lanes * 4 * (p.in + p.out);
         p.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 24, 128));
         p.block = std::max(1, std::min({p.block, p.tiles, (p.tiles + 1) / 2}));
+        if (p.block > p.columns) p.block -= p.block % p.columns; // whole rows: what the next block reads lies together
         p.held = p.block;
         p.chunk = p.out;
     }
@@ -79,6 +83,21 @@ void for_each_stretch(const winograd_plan& p, int first, int last, F f) {
         f(sample, row, column, count, t - first);
         t += count;
     }
+}
+
+/// Results larger than this are not in the caches any more when the next layer reads them.
+inline constexpr std::ptrdiff_t streamed_elements = std::ptrdiff_t{4} << 20;
+
+/// Rows of a block of channels that the tiles [first, last) read and those before them did not; `part` of `parts`.
+template <class T>
+ahead rows_of(const parts<T>& value, shape s, const winograd_plan& p, int first, int last, int block, int part, int parts_) {
+    if (first >= last) return {};
+    const int row = first / p.columns % p.rows, sample = first / p.columns / p.rows;
+    const int begin = std::min(4 * row + 1, s.h), end = std::min(s.h, 4 * (row + (last - first + p.columns - 1) / p.columns) + 1);
+    const located<T> found = locate(value, sample, block);
+    if (found.plane == nullptr) return {};
+    const share mine((end - begin) * s.w, parts_, part);
+    return {found.plane + (std::ptrdiff_t{begin} * s.w + mine.begin) * lanes, mine.size()};
 }
 
 /// Transformed weights of result block `to`, from block `from`: 16 channels x 16 lanes at out + channel * 16, positions apart.
@@ -110,17 +129,19 @@ inline void transform_inputs(const kernel_table& k, const pass& c, const winogra
 inline void transform_outputs(const kernel_table& k, const pass& c, const winograd_plan& p, int first, int last, int block, const float* bias, const float* in,
                               std::ptrdiff_t position, moments* statistics) {
     const shape to = c.to();
+    const bool streams = c.map.batch * stored_elements(to) > streamed_elements;
     for_each_stretch(p, first, last, [&](int sample, int row, int column, int count, int at) {
         const located<float> sink = locate(c.out, sample, block);
         if (sink.plane == nullptr) return;
         const auto of_block = [&](const float* all) { return all == nullptr ? nullptr : all + block * lanes; };
         k.winograd_output(in + at * lanes, {to.h, to.w, 4 * row, 4 * column, count, position},
-                          {of_block(bias), {of_block(c.then.scale), of_block(c.then.shift), c.then.relu}, sink.accumulate, statistics}, sink.plane);
+                          {of_block(bias), {of_block(c.then.scale), of_block(c.then.shift), c.then.relu}, sink.accumulate, streams, statistics}, sink.plane);
     });
 }
 
 /// The products of one position: `tiles` tiles, all channels, `out` blocks of results.
-inline void multiply_position(const kernel_table& k, const winograd_plan& p, const float* weights, int out, const float* in, int first, int tiles, float* result) {
+inline void multiply_position(const kernel_table& k, const winograd_plan& p, const float* weights, int out, const float* in, int first, int tiles, float* result,
+                              const ahead& next = {}) {
     constexpr int most = 256;
     std::ptrdiff_t in_offset[most], weight_offset[most];
     for (int from = 0; from < p.in; from += most) {
@@ -141,6 +162,7 @@ inline void multiply_position(const kernel_table& k, const winograd_plan& p, con
         m.pixels = tiles;
         m.units = out;
         m.accumulate = from > 0;
+        m.next = next;
         k.multiply(m);
     }
 }
@@ -171,15 +193,21 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
         c.pool->run(p.out * p.in, [&](int i) {
             transform_weights(k, c, i / p.in, i % p.in, weights_of(i / p.in, 0, i % p.in), weight_position);
         });
-        c.pool->run(p.blocks(), [&](int task, int worker) {
+        c.pool->run(p.runs(), [&](int task, int worker) {
             float* const from = memory + worker * positions * (from_position + to_position);
             float* const to = from + positions * from_position;
-            const int first = task * p.block, last = std::min(p.tiles, first + p.block);
-            for (int b = 0; b < p.in; ++b) transform_inputs(k, c, p, first, last, b, from + std::ptrdiff_t{b} * p.held * lanes, from_position);
-            for (int i = 0; i < positions; ++i)
-                multiply_position(k, p, weights + i * weight_position, p.out, from + i * from_position, 0, last - first, to + i * to_position);
-            for (int b = 0; b < p.out; ++b)
-                transform_outputs(k, c, p, first, last, b, bias, to + std::ptrdiff_t{b} * p.held * lanes, to_position, statistics_of(task, b));
+            const int end = std::min(p.blocks(), (task + 1) * p.run());
+            for (int block = task * p.run(); block < end; ++block) {
+                const int first = block * p.block, last = std::min(p.tiles, first + p.block), after = block + 1 < end ? std::min(p.tiles, last + p.block) : last;
+                for (int b = 0; b < p.in; ++b) transform_inputs(k, c, p, first, last, b, from + std::ptrdiff_t{b} * p.held * lanes, from_position);
+                for (int i = 0; i < positions; ++i) {
+                    const int b = i * p.in / positions, begin = (b * positions + p.in - 1) / p.in, count = ((b + 1) * positions + p.in - 1) / p.in - begin;
+                    multiply_position(k, p, weights + i * weight_position, p.out, from + i * from_position, 0, last - first, to + i * to_position,
+                                      rows_of(c.in, c.from(), p, last, after, b, i - begin, count));
+                }
+                for (int b = 0; b < p.out; ++b)
+                    transform_outputs(k, c, p, first, last, b, bias, to + std::ptrdiff_t{b} * p.held * lanes, to_position, statistics_of(block, b));
+            }
         });
         return;
     }
@@ -230,11 +258,12 @@ struct winograd_weight_plan {
 };
 
 constexpr winograd_weight_plan plan_winograd_weights(const correlation& map, int threads) {
-    constexpr std::ptrdiff_t all_sums = std::ptrdiff_t{20} << 20, held_bytes = std::ptrdiff_t{32} << 20, task_bytes = std::ptrdiff_t{3} << 18;
+    constexpr std::ptrdiff_t cached_sums = 1 << 20, all_sums = std::ptrdiff_t{20} << 20, held_bytes = std::ptrdiff_t{32} << 20, task_bytes = std::ptrdiff_t{3} << 18;
     winograd_weight_plan p;
     p.tiles = plan_winograd(map.wide.c, map.narrow, map.batch, threads);
     winograd_plan& t = p.tiles;
     t.chunk = t.out;
+    t.together = p.sum_position() * positions * 4 > cached_sums; // here the sums are what has to stay in a cache
     const std::ptrdiff_t tile_bytes = std::ptrdiff_t{positions} * lanes * 4 * (t.in + t.out);
     if (t.together) {
         t.held = static_cast<int>(std::clamp<std::ptrdiff_t>(held_bytes / tile_bytes, std::min(64, t.tiles), t.tiles));
@@ -242,6 +271,7 @@ constexpr winograd_weight_plan plan_winograd_weights(const correlation& map, int
     } else {
         t.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 16, 128));
         t.block = std::min(t.block, t.tiles);
+        if (t.block > t.columns) t.block -= t.block % t.columns;
         t.held = t.block;
         p.sums = static_cast<int>(std::clamp<std::ptrdiff_t>(all_sums / (p.sum_position() * positions * 4), 1, 16));
         p.sums = std::min(p.sums, t.blocks());
@@ -268,9 +298,10 @@ inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
     const pass reads_wide{c.map, false, c.wide, {}, nullptr, nullptr, {}, nullptr, nullptr, nullptr};
 
     // Adds the products of one position over `count` tiles to blocks [first, last) of narrow.
-    const auto add_products = [&](float* sum, const float* wide, const float* narrow, int count, int first, int last, bool accumulate) {
+    const auto add_products = [&](float* sum, const float* wide, const float* narrow, int count, int first, int last, bool accumulate, auto next) {
         for (int b = 0; b < p.in; ++b) {
             products_call m;
+            m.next = next(b);
             m.a = wide + std::ptrdiff_t{b} * p.held * lanes;
             m.b = narrow + std::ptrdiff_t{first} * p.held * lanes;
             m.b_unit = std::ptrdiff_t{p.held} * lanes;
@@ -290,11 +321,18 @@ inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
             float* const sum = sums + task * sum_size;
             const share mine(p.blocks(), plan.sums, task);
             for (int block = mine.begin; block < mine.end; ++block) {
-                const int first = block * p.block, last = std::min(p.tiles, first + p.block);
+                const int first = block * p.block, last = std::min(p.tiles, first + p.block), after = block + 1 < mine.end ? std::min(p.tiles, last + p.block) : last;
                 for (int b = 0; b < p.in; ++b) transform_inputs(k, reads_wide, p, first, last, b, wide + std::ptrdiff_t{b} * p.held * lanes, wide_position);
                 for (int b = 0; b < p.out; ++b) transform_gradients(k, c, p, first, last, b, narrow + std::ptrdiff_t{b} * p.held * lanes, narrow_position);
                 for (int i = 0; i < positions; ++i)
-                    add_products(sum + i * sum_position, wide + i * wide_position, narrow + i * narrow_position, last - first, 0, p.out, block > mine.begin);
+                    add_products(sum + i * sum_position, wide + i * wide_position, narrow + i * narrow_position, last - first, 0, p.out, block > mine.begin,
+                                 // Every call fetches some of one block, of wide and narrow by turns.
+                                 [&](int b) {
+                                     const int call = i * p.in + b, calls = positions * p.in, all = p.in + p.out, of = call * all / calls;
+                                     const int begin = (of * calls + all - 1) / all, part_count = ((of + 1) * calls + all - 1) / all - begin;
+                                     return of < p.in ? rows_of(c.wide, c.map.wide, p, last, after, of, call - begin, part_count)
+                                                      : rows_of(c.narrow, c.map.narrow, p, last, after, of - p.in, call - begin, part_count);
+                                 });
             }
         });
     } else {
@@ -311,7 +349,7 @@ inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
             c.pool->run(positions * splits, [&](int i) {
                 const int position = i / splits;
                 const share s(p.out, splits, i % splits);
-                add_products(sums + position * sum_position, wide + position * wide_position, narrow + position * narrow_position, end - held, s.begin, s.end, held > 0);
+                add_products(sums + position * sum_position, wide + position * wide_position, narrow + position * narrow_position, end - held, s.begin, s.end, held > 0, [](int) { return ahead{}; });
             });
         }
     }

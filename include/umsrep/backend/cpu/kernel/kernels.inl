@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The kernels, written once over `vec`, sixteen floats; included once for each instruction set. See table.hpp for what each computes.
 
+/// Fetches part `i` of `parts` of what is ahead into the second cache.
+inline void fetch_ahead(const ahead& next, int i, int parts) {
+    const int begin = static_cast<int>(static_cast<std::int64_t>(next.lines) * i / parts), end = static_cast<int>(static_cast<std::int64_t>(next.lines) * (i + 1) / parts);
+    for (int line = begin; line < end; ++line) __builtin_prefetch(next.first + static_cast<std::ptrdiff_t>(line) * lanes, 0, 2);
+}
+
 /// A tile of `Pixels` x `Units` sums stays in registers over the whole sum.
 /// `Neighbours`: pixels are 16 apart, which leaves their addresses to the instructions.
 template <int Pixels, int Units, bool Neighbours>
@@ -49,8 +55,8 @@ inline multiply_tile_function choose_tile(int units, bool neighbours, std::size_
 }
 
 inline void multiply(const multiply_call& m) {
-    const int tiles = (m.pixels + tile_pixels - 1) / tile_pixels;
-    for (int u = 0; u < m.units;) {
+    const int tiles = (m.pixels + tile_pixels - 1) / tile_pixels, all_tiles = tiles * ((m.units + tile_units - 1) / tile_units);
+    for (int u = 0, done = 0; u < m.units;) {
         const int units = m.units - u >= tile_units ? tile_units : 1;
         const float* b = m.b + u * m.b_unit;
         float* c = m.c + u * m.c_unit;
@@ -58,6 +64,7 @@ inline void multiply(const multiply_call& m) {
         for (int t = 0, first = 0; t < tiles; ++t) { // as even as can be
             const int next = static_cast<int>(static_cast<std::int64_t>(m.pixels) * (t + 1) / tiles);
             const multiply_tile_function tile = choose_tile(units, m.a_pixel == lanes, static_cast<std::size_t>(next - first));
+            if (m.next.lines > 0) fetch_ahead(m.next, done++, all_tiles);
             tile(m, m.a + first * m.a_pixel, b, c + first * m.c_pixel, bias);
             first = next;
         }
@@ -95,7 +102,9 @@ inline void products_tile(const products_call& m, const float* a, const float* b
 }
 
 inline void products(const products_call& m) {
-    for (int u = 0; u < m.units;) {
+    const int unit_groups = (m.units + product_units - 1) / product_units;
+    for (int u = 0, done = 0; u < m.units;) {
+        if (m.next.lines > 0) fetch_ahead(m.next, done++, unit_groups);
         const int units = m.units - u >= product_units ? product_units : 1;
         const float* b = m.b + u * m.b_unit;
         float* c = m.c + u * m.c_unit;
@@ -276,7 +285,7 @@ inline void winograd_gradient(const float* plane, const tile_row& r, float* out)
 
 inline void winograd_output(const float* in, const tile_row& r, const output_reading& o, float* plane) {
     const vec bias = o.bias != nullptr ? load(o.bias) : zero();
-    const bool scaled = o.then.scale != nullptr, relu = o.then.relu, accumulate = o.accumulate;
+    const bool scaled = o.then.scale != nullptr, relu = o.then.relu, accumulate = o.accumulate, streams = o.stream && !accumulate;
     const vec scale = scaled ? load(o.then.scale) : all(1), shift = scaled ? load(o.then.shift) : zero();
     moments* const m = o.statistics;
     vec origin = zero(), sum = zero(), square = zero();
@@ -316,10 +325,12 @@ inline void winograd_output(const float* in, const tile_row& r, const output_rea
                     square = multiply_add(d, d, square);
                 }
                 if (accumulate) v = v + load(p + i * row + j * lanes);
-                store(p + i * row + j * lanes, v);
+                if (streams) stream(p + i * row + j * lanes, v);
+                else store(p + i * row + j * lanes, v);
             }
         }
     }
+    if (streams) finish_streams();
     if (m == nullptr) return;
     store(m->origin, origin);
     store(m->sum, sum);

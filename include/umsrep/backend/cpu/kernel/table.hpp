@@ -14,6 +14,12 @@ inline constexpr int lanes = 16;
 /// Elements between the ends of rows of a product that are as far apart as powers of two would otherwise be: keeps them out of the same cache sets.
 inline constexpr std::ptrdiff_t stagger = 16;
 
+/// Memory that will be read soon: cache lines fetched bit by bit while a product is computed, which itself needs none.
+struct ahead {
+    const float* first = nullptr;
+    int lines = 0;
+};
+
 /// c[unit][pixel][lane] = bias + sum over blocks j and i < inner of a[a_offset[j] + pixel a_pixel + i] b[b_offset[j] + unit b_unit + 16 i + lane].
 struct multiply_call {
     const float* a = nullptr;
@@ -28,6 +34,7 @@ struct multiply_call {
     int pixels = 0, units = 1;
     const float* bias = nullptr; ///< 16 for each unit; null: 0
     bool accumulate = false;     ///< add to c instead (then there is no bias)
+    ahead next{};
 };
 
 /// c[unit][channel][lane] (+)= sum over rows and pixels of a[row a_row + pixel a_pixel + channel] b[row b_row + pixel b_pixel + unit b_unit + lane].
@@ -41,6 +48,7 @@ struct products_call {
     std::ptrdiff_t c_channel = lanes, c_unit = 0;
     int channels = lanes, units = 1;
     bool accumulate = true;
+    ahead next{};
 };
 
 /// What is done to 16 channels while they are read: nothing, x scale + shift, or that behind a ReLU.
@@ -69,6 +77,7 @@ struct output_reading {
     const float* bias = nullptr; ///< added first
     reading then{};              ///< scale, shift, ReLU
     bool accumulate = false;     ///< add to what is there, last
+    bool stream = false;         ///< past the caches: for results too large to be there when they are read
     moments* statistics = nullptr;
 };
 

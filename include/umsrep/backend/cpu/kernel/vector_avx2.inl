@@ -8,6 +8,12 @@ inline void store(float* p, vec a) {
     _mm256_storeu_ps(p, a.v[0]);
     _mm256_storeu_ps(p + 8, a.v[1]);
 }
+/// Past the caches; `p` on a boundary of 64 bytes. Other threads see it after `finish_streams`.
+inline void stream(float* p, vec a) {
+    _mm256_stream_ps(p, a.v[0]);
+    _mm256_stream_ps(p + 8, a.v[1]);
+}
+inline void finish_streams() { _mm_sfence(); }
 inline vec all(float x) {
     const __m256 v = _mm256_set1_ps(x);
     return {{v, v}};

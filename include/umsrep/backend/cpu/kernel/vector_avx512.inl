@@ -5,6 +5,11 @@ struct vec {
 };
 inline vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline void store(float* p, vec a) { _mm512_storeu_ps(p, a.v); }
+/// Past the caches; `p` on a boundary of 64 bytes. Other threads see it after `finish_streams`.
+inline void stream(float* p, vec a) {
+    _mm512_stream_ps(p, a.v);
+}
+inline void finish_streams() { _mm_sfence(); }
 inline vec all(float x) { return {_mm512_set1_ps(x)}; }
 inline vec zero() { return {_mm512_setzero_ps()}; }
 inline vec operator+(vec a, vec b) { return {_mm512_add_ps(a.v, b.v)}; }

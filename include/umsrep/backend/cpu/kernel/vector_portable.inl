@@ -20,6 +20,8 @@ inline quad keep(quad_mask mask, quad a) {
 }
 inline vec load(const float* p) { return {{load_quad(p), load_quad(p + 4), load_quad(p + 8), load_quad(p + 12)}}; }
 inline void store(float* p, vec a) { __builtin_memcpy(p, a.v, sizeof a.v); }
+inline void stream(float* p, vec a) { store(p, a); }
+inline void finish_streams() {}
 inline vec all(float x) {
     const quad q{x, x, x, x};
     return {{q, q, q, q}};
