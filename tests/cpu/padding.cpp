@@ -5,21 +5,10 @@
 
 #include <tests/cpu/backends.hpp>
 #include <tests/cpu/layers.hpp>
-#include <tests/support/bits.hpp>
 #include <tests/support/random_network.hpp>
 
 using namespace umsrep;
 using namespace umsrep::test;
-
-namespace {
-
-bool same_bits(const graph_result& a, const graph_result& b) {
-    for (std::size_t h = 0; h < a.heads.size(); ++h)
-        if (!umsrep::test::same_bits(a.heads[h], b.heads[h])) return false;
-    return umsrep::test::same_bits(a.gradients, b.gradients) && umsrep::test::same_bits(a.statistics, b.statistics);
-}
-
-} // namespace
 
 // A block of 17 channels has 15 lanes that hold none, the memory between samples of a batch below the capacity holds none, and so on: what was
 // there before must not matter.

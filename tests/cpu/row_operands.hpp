@@ -44,9 +44,12 @@ inline std::vector<float> stored(const std::vector<double>& plain, shape s, int 
     for (int i = 0; i < batch; ++i)
         for (int c = 0; c < s.c; ++c)
             for (std::ptrdiff_t p = 0; p < s.plane(); ++p) {
-                const std::ptrdiff_t at = cpu_ops::stored_dense(s) ? i * s.size() + c * s.plane() + p
-                                                                   : cpu_ops::block_plane(result.data(), s, i, c / cpu_ops::lanes) - result.data() + p * cpu_ops::lanes + c % cpu_ops::lanes;
-                result[static_cast<std::size_t>(at)] = static_cast<float>(plain[static_cast<std::size_t>(i * s.size() + c * s.plane() + p)]);
+                const std::ptrdiff_t at = cpu_ops::stored_dense(s)
+                                              ? i * s.size() + c * s.plane() + p
+                                              : cpu_ops::block_plane(result.data(), s, i, c / cpu_ops::lanes) - result.data() +
+                                                    p * cpu_ops::lanes + c % cpu_ops::lanes;
+                result[static_cast<std::size_t>(at)] =
+                    static_cast<float>(plain[static_cast<std::size_t>(i * s.size() + c * s.plane() + p)]);
             }
     return result;
 }
@@ -58,7 +61,8 @@ inline std::vector<double> plain(const std::vector<float>& from, shape s, int ba
         for (int c = 0; c < channels; ++c)
             for (std::ptrdiff_t p = 0; p < s.plane(); ++p) {
                 const std::ptrdiff_t at = cpu_ops::stored_dense(s) ? i * s.size() + c * s.plane() + p
-                                                                   : cpu_ops::block_plane(from.data(), s, i, c / cpu_ops::lanes) - from.data() + p * cpu_ops::lanes + c % cpu_ops::lanes;
+                                                                   : cpu_ops::block_plane(from.data(), s, i, c / cpu_ops::lanes) -
+                                                                         from.data() + p * cpu_ops::lanes + c % cpu_ops::lanes;
                 const float v = from[static_cast<std::size_t>(at)];
                 if (c < s.c) result[static_cast<std::size_t>(i * s.size() + c * s.plane() + p)] = static_cast<double>(v);
                 else if (v != 0) clean = false;
@@ -94,7 +98,8 @@ public:
             for (int i = 0; i < batch; ++i)
                 for (std::ptrdiff_t e = 0; e < one.size(); ++e) {
                     const std::ptrdiff_t c = e / one.plane();
-                    double v = raw[static_cast<std::size_t>(i * one.size() + e)] * static_cast<double>(state.scale[c]) + static_cast<double>(state.shift[c]);
+                    double v = raw[static_cast<std::size_t>(i * one.size() + e)] * static_cast<double>(state.scale[c]) +
+                               static_cast<double>(state.shift[c]);
                     if (how.relu[k] && v < 0) v = 0;
                     seen[static_cast<std::size_t>(i * s.size() + first + e)] = v;
                 }
@@ -126,7 +131,8 @@ private:
 /// Where a gradient goes: NaN where it is overwritten, numbers where it adds.
 class stored_gradient {
 public:
-    stored_gradient(shape s, int batch, const storing& how, random_stream& r) : s_{s}, batch_{batch}, how_{how}, shapes_{shapes_of_parts(s, how)} {
+    stored_gradient(shape s, int batch, const storing& how, random_stream& r)
+        : s_{s}, batch_{batch}, how_{how}, shapes_{shapes_of_parts(s, how)} {
         sink.count = static_cast<int>(shapes_.size());
         data_.resize(shapes_.size());
         for (std::size_t k = 0; k < shapes_.size(); ++k) {
@@ -142,8 +148,8 @@ public:
     stored_gradient(const stored_gradient&) = delete;
     stored_gradient& operator=(const stored_gradient&) = delete;
 
-    /// Largest distance from `expected`, plain, plus what was there before where it adds, in rms of the sum; infinite where a lane without a
-    /// channel is not 0.
+    /// Largest distance from `expected`, plain, plus what was there before where it adds, in rms of the sum; infinite where a lane
+    /// without a channel is not 0.
     double error(const std::vector<double>& expected) const {
         double squares = 0, worst = 0, count = 1e-30;
         std::ptrdiff_t first = 0;
@@ -156,7 +162,8 @@ public:
                 for (int i = 0; i < batch_; ++i)
                     for (std::ptrdiff_t e = 0; e < one.size(); ++e) {
                         const std::size_t at = static_cast<std::size_t>(i * one.size() + e);
-                        const double wanted = expected[static_cast<std::size_t>(i * s_.size() + first + e)] + (how_.accumulate[k] ? before_[k][at] : 0);
+                        const double wanted = expected[static_cast<std::size_t>(i * s_.size() + first + e)] +
+                                              (how_.accumulate[k] ? before_[k][at] : 0);
                         const double distance = std::abs(got[at] - wanted);
                         if (std::isnan(got[at]) && std::isnan(wanted)) continue;
                         if (std::isnan(distance)) return distance;
@@ -188,14 +195,14 @@ using row_operation = std::function<void(const cpu_ops::kernel_table&, const ope
 struct row_case {
     node n{};
     int batch = 1;
-    storing in[2]{};      ///< of the inputs; input 1 exists where the node has one
-    shape second{};       ///< of input 1
-    storing kept{};       ///< how backward finds the result
-    storing sink[2]{};    ///< of the gradients
+    storing in[2]{};   ///< of the inputs; input 1 exists where the node has one
+    shape second{};    ///< of input 1
+    storing kept{};    ///< how backward finds the result
+    storing sink[2]{}; ///< of the gradients
     std::vector<float> weight{}, bias{};
     std::ptrdiff_t workspace = 0;
-    const random_stream* random = nullptr; ///< of a dropout
-    bool by_result = false; ///< backward reads the result: what it finds is drawn, not computed
+    const random_stream* random = nullptr;             ///< of a dropout
+    bool by_result = false;                            ///< backward reads the result: what it finds is drawn, not computed
     std::vector<std::pair<std::size_t, double>> set{}; ///< elements of input 0
 };
 
@@ -208,10 +215,12 @@ inline std::vector<std::string_view> instruction_sets() {
 
 inline std::string text_of(const row_case& c) {
     std::ostringstream text;
-    text << umsrep::name(c.n.kind) << " of " << c.batch << " x " << c.n.in.c << " x " << c.n.in.h << " x " << c.n.in.w << " to " << c.n.out.c << " x " << c.n.out.h
-         << " x " << c.n.out.w << ", kernel " << c.n.a.kernel.h << " x " << c.n.a.kernel.w << ", stride " << c.n.a.stride.h << " x " << c.n.a.stride.w
-         << ", padding " << c.n.a.padding.h << " x " << c.n.a.padding.w << ", dilation " << c.n.a.dilation.h << " x " << c.n.a.dilation.w << "; second parts of "
-         << c.in[0].second << " and " << c.in[1].second << ", norms " << c.in[0].norm[0] << c.in[0].norm[1] << c.in[1].norm[0] << c.in[1].norm[1];
+    text << umsrep::name(c.n.kind) << " of " << c.batch << " x " << c.n.in.c << " x " << c.n.in.h << " x " << c.n.in.w << " to "
+         << c.n.out.c << " x " << c.n.out.h << " x " << c.n.out.w << ", kernel " << c.n.a.kernel.h << " x " << c.n.a.kernel.w
+         << ", stride " << c.n.a.stride.h << " x " << c.n.a.stride.w << ", padding " << c.n.a.padding.h << " x "
+         << c.n.a.padding.w << ", dilation " << c.n.a.dilation.h << " x " << c.n.a.dilation.w << "; second parts of "
+         << c.in[0].second << " and " << c.in[1].second << ", norms " << c.in[0].norm[0] << c.in[0].norm[1] << c.in[1].norm[0]
+         << c.in[1].norm[1];
     return text.str();
 }
 
@@ -227,9 +236,15 @@ struct row_errors {
 /// Runs a case forward and backward; the same draws for every call with equal streams.
 class row_run {
 public:
-    row_run(const row_case& c, random_stream r) : c_{c}, x_(c.n.in, c.batch, c.in[0], r), y_(two() ? c.second : shape{1, 1, 1}, c.batch, c.in[1], r),
-          kept_(c.n.out, c.batch, c.kept, r), out_(c.n.out, c.batch, {}, r), dx_(c.n.in, c.batch, c.sink[0], r),
-          dy_(two() ? c.second : shape{1, 1, 1}, c.batch, c.sink[1], r), gradient_(draw(c.batch * c.n.out.size(), r)) {
+    row_run(const row_case& c, random_stream r)
+        : c_{c},
+          x_(c.n.in, c.batch, c.in[0], r),
+          y_(two() ? c.second : shape{1, 1, 1}, c.batch, c.in[1], r),
+          kept_(c.n.out, c.batch, c.kept, r),
+          out_(c.n.out, c.batch, {}, r),
+          dx_(c.n.in, c.batch, c.sink[0], r),
+          dy_(two() ? c.second : shape{1, 1, 1}, c.batch, c.sink[1], r),
+          gradient_(draw(c.batch * c.n.out.size(), r)) {
         for (const auto& [element, v] : c.set) x_.set(element, v, c.n.in, c.batch);
         gradient_stored_ = stored(gradient_, c.n.out, c.batch);
         grad_weight_.assign(c.weight.size(), std::numeric_limits<float>::quiet_NaN());
@@ -265,8 +280,10 @@ public:
     }
 
     row_results expected() const {
-        row_results e{std::vector<double>(gradient_.size()), {std::vector<double>(x_.seen.size()), std::vector<double>(y_.seen.size())},
-                      std::vector<double>(c_.weight.size()), std::vector<double>(c_.bias.size())};
+        row_results e{std::vector<double>(gradient_.size()),
+                      {std::vector<double>(x_.seen.size()), std::vector<double>(y_.seen.size())},
+                      std::vector<double>(c_.weight.size()),
+                      std::vector<double>(c_.bias.size())};
         std::vector<double> x = x_.seen, y = y_.seen, kept = kept_.seen, gradient = gradient_;
         const std::vector<double> weight(c_.weight.begin(), c_.weight.end()), bias(c_.bias.begin(), c_.bias.end());
         std::vector<double> workspace(static_cast<std::size_t>(reference<double>::workspace_size(c_.n, c_.batch, 1)));
@@ -305,7 +322,8 @@ public:
         const auto equal = [](const std::vector<float>& a, const std::vector<float>& b) {
             return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
         };
-        for (const auto& [mine, theirs] : {std::pair{&out_, &other.out_}, std::pair{&dx_, &other.dx_}, std::pair{&dy_, &other.dy_}})
+        for (const auto& [mine, theirs] :
+             {std::pair{&out_, &other.out_}, std::pair{&dx_, &other.dx_}, std::pair{&dy_, &other.dy_}})
             for (std::size_t k = 0; k < mine->bits().size(); ++k)
                 if (!equal(mine->bits()[k], theirs->bits()[k])) return false;
         return equal(grad_weight_, other.grad_weight_) && equal(grad_bias_, other.grad_bias_);

@@ -40,7 +40,8 @@ std::vector<storing> ways_to_sink(shape s) {
     return ways;
 }
 
-void check_rows(const row_case& c, const row_operation& forward, const row_operation& backward, double tolerance, random_stream& r) {
+void check_rows(const row_case& c, const row_operation& forward, const row_operation& backward, double tolerance,
+                random_stream& r) {
     r();
     static thread_pool one(1), three(3);
     const row_results expected = row_run(c, r).expected();
@@ -80,7 +81,8 @@ void check_unary(row_case c, const row_operation& forward, const row_operation& 
 /// Whether a pool has results, in blocks.
 bool pools(const node& n) {
     const attributes& a = n.a;
-    return n.in.h + 2 * a.padding.h > a.dilation.h * (a.kernel.h - 1) && n.in.w + 2 * a.padding.w > a.dilation.w * (a.kernel.w - 1) && cpu_ops::pools_blocks(n);
+    return n.in.h + 2 * a.padding.h > a.dilation.h * (a.kernel.h - 1) &&
+           n.in.w + 2 * a.padding.w > a.dilation.w * (a.kernel.w - 1) && cpu_ops::pools_blocks(n);
 }
 
 constexpr shape blocked_shapes[] = {{8, 5, 4}, {16, 6, 7}, {40, 7, 9}, {17, 1, 6}, {51, 9, 5}};
@@ -179,7 +181,8 @@ TEST_CASE("activations agree with the reference, in blocks and dense, and leave 
         {op::sigmoid, cpu_ops::forward_sigmoid, cpu_ops::backward_sigmoid, true, 1e-6},
     };
     for (const activation& f : activations)
-        for (const shape in : {shape{3, 5, 4}, shape{21, 1, 1}, shape{1, 130, 253}, shape{8, 5, 4}, shape{40, 7, 9}, shape{17, 33, 64}}) {
+        for (const shape in :
+             {shape{3, 5, 4}, shape{21, 1, 1}, shape{1, 130, 253}, shape{8, 5, 4}, shape{40, 7, 9}, shape{17, 33, 64}}) {
             row_case c;
             c.n = plain_node(f.kind, in, {.value = 0.125});
             c.batch = 2;
@@ -221,7 +224,8 @@ TEST_CASE("concat of blocks is exact, whether or not the first input fills its l
     constexpr seed s{58};
     INFO("seed " << s.value);
     random_stream r(s, "rows");
-    for (const auto& [first, second] : {std::pair{16, 8}, std::pair{32, 40}, std::pair{12, 20}, std::pair{8, 8}, std::pair{20, 9}, std::pair{41, 27}, std::pair{9, 64}}) {
+    for (const auto& [first, second] : {std::pair{16, 8}, std::pair{32, 40}, std::pair{12, 20}, std::pair{8, 8}, std::pair{20, 9},
+                                        std::pair{41, 27}, std::pair{9, 64}}) {
         const shape in{first, 5, 7}, other{second, 5, 7};
         row_case c;
         c.n = plain_node(op::concat, in);
@@ -266,7 +270,8 @@ TEST_CASE("group_norm of blocks agrees with the reference: groups across blocks,
         shape s;
         int groups;
     };
-    for (const auto& [in, groups] : {size{{8, 5, 4}, 2}, size{{40, 7, 9}, 5}, size{{40, 7, 9}, 1}, size{{51, 3, 5}, 17}, size{{17, 6, 3}, 17}, size{{9, 70, 61}, 3}})
+    for (const auto& [in, groups] : {size{{8, 5, 4}, 2}, size{{40, 7, 9}, 5}, size{{40, 7, 9}, 1}, size{{51, 3, 5}, 17},
+                                     size{{17, 6, 3}, 17}, size{{9, 70, 61}, 3}})
         for (const bool affine : {true, false}) {
             row_case c;
             c.n = plain_node(op::group_norm, in, {.groups = groups, .affine = affine, .value = 1e-5});
@@ -342,12 +347,14 @@ void run_depthwise(const cpu_ops::kernel_table& k, const operands<float>& o, boo
     cpu_ops::depthwise_pass(k, p);
     if (!backward) return;
     const parts<const float> dy = cpu_ops::whole(o.grad_out.data, o.n->out);
-    cpu_ops::depthwise_weights(k, {map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace});
+    cpu_ops::depthwise_weights(
+        k, {map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace});
 }
 
 } // namespace
 
-TEST_CASE("depthwise convolutions and transposed ones agree with the reference: any window, deferred inputs, gradients that add") {
+TEST_CASE(
+    "depthwise convolutions and transposed ones agree with the reference: any window, deferred inputs, gradients that add") {
     constexpr seed s{60};
     INFO("seed " << s.value);
     random_stream r(s, "rows");
@@ -370,7 +377,9 @@ TEST_CASE("depthwise convolutions and transposed ones agree with the reference: 
                 if (c.n.out.h < 1 || c.n.out.w < 1 || !cpu_ops::suits_depthwise(map)) continue;
                 for (const double v : draw(map.weights(), r)) c.weight.push_back(static_cast<float>(v));
                 c.workspace = cpu_ops::depthwise_workspace(map);
-                check_unary(c, [](const auto& k, const auto& o) { run_depthwise(k, o, false); }, [](const auto& k, const auto& o) { run_depthwise(k, o, true); }, 3e-6, r);
+                check_unary(
+                    c, [](const auto& k, const auto& o) { run_depthwise(k, o, false); },
+                    [](const auto& k, const auto& o) { run_depthwise(k, o, true); }, 3e-6, r);
             }
 }
 
@@ -416,7 +425,9 @@ TEST_CASE("a depthwise pass adds bias, scales, shifts, rectifies and measures wh
             for (std::ptrdiff_t sample = 0; sample < 2; ++sample)
                 for (std::ptrdiff_t e = sample * s.size() + c * s.plane(), end = e + s.plane(); e < end; ++e) {
                     const std::size_t at = static_cast<std::size_t>(e);
-                    const double expected = std::max(0.0, (before[at] + static_cast<double>(bias[i])) * static_cast<double>(scale[i]) + static_cast<double>(shift[i]));
+                    const double expected =
+                        std::max(0.0, (before[at] + static_cast<double>(bias[i])) * static_cast<double>(scale[i]) +
+                                          static_cast<double>(shift[i]));
                     REQUIRE(std::abs(after[at] - expected) < 1e-3);
                     sum += after[at];
                 }

@@ -3,7 +3,6 @@
 
 #include <tests/cpu/backends.hpp>
 #include <tests/graph/random_graph.hpp>
-#include <tests/support/bits.hpp>
 #include <tests/support/graph_parity.hpp>
 #include <tests/support/random_network.hpp>
 #include <tests/support/tiny.hpp>
@@ -28,14 +27,6 @@ outcome train_and_predict(int thread_count) {
     while (const auto b = samples.next()) t.step(*b);
     samples.start(1);
     return {copy(m.parameters()), copy(m.statistics()), m.predict(samples.next()->images).template get<"lungs">()};
-}
-
-template <class Backend>
-bool same_graph_bits(const graph& g, const mode& m, const graph_data& d, const graph_result& one, int threads) {
-    const graph_result more = run_graph<Backend>(g, m, d, {.threads = threads});
-    bool same = same_bits(one.gradients, more.gradients) && same_bits(one.statistics, more.statistics);
-    for (std::size_t h = 0; h < one.heads.size(); ++h) same = same && same_bits(one.heads[h], more.heads[h]);
-    return same;
 }
 
 } // namespace
@@ -64,7 +55,7 @@ TEST_CASE_TEMPLATE("random networks give the same bits with 1, 2, 3 and 4 thread
         train.training = true;
         for (const mode& m : {train, infer::value(g.stage_count())}) {
             const graph_result one = run_graph<Backend>(g, m, d, {.threads = 1});
-            for (const int threads : {2, 3, 4}) CHECK(same_graph_bits<Backend>(g, m, d, one, threads));
+            for (const int threads : {2, 3, 4}) CHECK(same_bits(one, run_graph<Backend>(g, m, d, {.threads = threads})));
         }
     }
 }
@@ -86,7 +77,7 @@ TEST_CASE("large planes, where one image is split among threads, give the same b
             m.training = training;
             const auto check = [&]<class Backend>(Backend) {
                 const graph_result one = run_graph<Backend>(g, m, d, {.threads = 1});
-                for (const int threads : {2, 3, 4}) CHECK(same_graph_bits<Backend>(g, m, d, one, threads));
+                for (const int threads : {2, 3, 4}) CHECK(same_bits(one, run_graph<Backend>(g, m, d, {.threads = threads})));
             };
             check(fast{});
             check(exact_only{});

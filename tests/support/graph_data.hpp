@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include <tests/support/bits.hpp>
 #include <umsrep/core/random.hpp>
 #include <umsrep/graph/prune.hpp>
 
@@ -26,6 +28,12 @@ struct graph_result {
     std::vector<std::vector<double>> heads; ///< empty where the mode leaves the head out
     std::vector<double> gradients, statistics;
 };
+
+inline bool same_bits(const graph_result& a, const graph_result& b) {
+    bool same = a.heads.size() == b.heads.size() && same_bits(a.gradients, b.gradients) && same_bits(a.statistics, b.statistics);
+    for (std::size_t h = 0; same && h < a.heads.size(); ++h) same = same_bits(a.heads[h], b.heads[h]);
+    return same;
+}
 
 /// How parameters are drawn.
 enum class drawn {
