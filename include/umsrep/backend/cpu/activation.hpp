@@ -18,18 +18,28 @@ inline void map_backward(void (*f)(const map_row&), const operands<float>& o, co
 } // namespace detail
 
 inline void forward_relu(const kernel_table& k, const operands<float>& o) { detail::map_forward(k.rows->relu, o); }
-inline void backward_relu(const kernel_table& k, const operands<float>& o) { detail::map_backward(k.rows->relu_gradient, o, o.result); }
+inline void backward_relu(const kernel_table& k, const operands<float>& o) {
+    detail::map_backward(k.rows->relu_gradient, o, o.result);
+}
 
 inline void forward_leaky_relu(const kernel_table& k, const operands<float>& o) { detail::map_forward(k.rows->leaky_relu, o); }
-inline void backward_leaky_relu(const kernel_table& k, const operands<float>& o) { detail::map_backward(k.rows->leaky_relu_gradient, o, o.result); }
+inline void backward_leaky_relu(const kernel_table& k, const operands<float>& o) {
+    detail::map_backward(k.rows->leaky_relu_gradient, o, o.result);
+}
 
 inline void forward_gelu(const kernel_table& k, const operands<float>& o) { detail::map_forward(k.rows->gelu, o); }
-inline void backward_gelu(const kernel_table& k, const operands<float>& o) { detail::map_backward(k.rows->gelu_gradient, o, o.sources[0]); }
+inline void backward_gelu(const kernel_table& k, const operands<float>& o) {
+    detail::map_backward(k.rows->gelu_gradient, o, o.sources[0]);
+}
 
 inline void forward_silu(const kernel_table& k, const operands<float>& o) { detail::map_forward(k.rows->silu, o); }
-inline void backward_silu(const kernel_table& k, const operands<float>& o) { detail::map_backward(k.rows->silu_gradient, o, o.sources[0]); }
+inline void backward_silu(const kernel_table& k, const operands<float>& o) {
+    detail::map_backward(k.rows->silu_gradient, o, o.sources[0]);
+}
 
 inline void forward_sigmoid(const kernel_table& k, const operands<float>& o) { detail::map_forward(k.rows->sigmoid, o, false); }
-inline void backward_sigmoid(const kernel_table& k, const operands<float>& o) { detail::map_backward(k.rows->sigmoid_gradient, o, o.result); }
+inline void backward_sigmoid(const kernel_table& k, const operands<float>& o) {
+    detail::map_backward(k.rows->sigmoid_gradient, o, o.result);
+}
 
 } // namespace umsrep::cpu_ops

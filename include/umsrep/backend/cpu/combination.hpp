@@ -59,11 +59,13 @@ inline void forward_concat(const kernel_table& k, const operands<float>& o) {
         if ((block + 1) * lanes > s.c) std::fill(out, out + std::ptrdiff_t{pixels} * lanes, 0.0f);
         for (const int input : {0, 1}) {
             const parts<const float>& source = o.sources[static_cast<std::size_t>(input)];
-            detail::for_overlaps(block, input == 0 ? 0 : o.in[0].s.c, o.in[static_cast<std::size_t>(input)].s.c, [&](const detail::overlap& v) {
-                const located<const float> in = locate(source, sample, v.from);
-                if (v.lane == 0 && v.to == 0 && v.count == lanes) k.read_row(in.plane + at, pixels, in.as, out, false);
-                else k.rows->move_lanes(in.plane + at, v.lane, in.as, out, v.to, v.count, pixels, false);
-            });
+            detail::for_overlaps(block, input == 0 ? 0 : o.in[0].s.c, o.in[static_cast<std::size_t>(input)].s.c,
+                                 [&](const detail::overlap& v) {
+                                     const located<const float> in = locate(source, sample, v.from);
+                                     if (v.lane == 0 && v.to == 0 && v.count == lanes)
+                                         k.read_row(in.plane + at, pixels, in.as, out, false);
+                                     else k.rows->move_lanes(in.plane + at, v.lane, in.as, out, v.to, v.count, pixels, false);
+                                 });
         }
     });
 }
@@ -80,7 +82,8 @@ inline void backward_concat(const kernel_table& k, const operands<float>& o) {
             if (to.plane == nullptr) return;
             const int pixels = (last - first) * s.w;
             const std::ptrdiff_t at = std::ptrdiff_t{first} * s.w * lanes;
-            if (!to.accumulate && (block + 1) * lanes > s.c) std::fill(to.plane + at, to.plane + at + std::ptrdiff_t{pixels} * lanes, 0.0f);
+            if (!to.accumulate && (block + 1) * lanes > s.c)
+                std::fill(to.plane + at, to.plane + at + std::ptrdiff_t{pixels} * lanes, 0.0f);
             // Seen from this block, the result's channels begin `begin` before it.
             detail::for_overlaps(block, -begin, o.n->out.c, [&](const detail::overlap& v) {
                 const float* const dy = block_plane(o.grad_out.data, o.n->out, sample, v.from) + at;

@@ -15,7 +15,8 @@ namespace umsrep::cpu_ops {
 inline constexpr int depthwise_taps = 64; ///< at most; larger windows take the direct kernels
 
 constexpr bool suits_depthwise(const correlation& map) {
-    return map.groups == map.wide.c && map.groups == map.narrow.c && map.taps() <= depthwise_taps && !stored_dense(map.wide) && !stored_dense(map.narrow);
+    return map.groups == map.wide.c && map.groups == map.narrow.c && map.taps() <= depthwise_taps && !stored_dense(map.wide) &&
+           !stored_dense(map.narrow);
 }
 
 /// Bias, then weights, in blocks; sums of weight gradients for every band of every sample.
@@ -66,7 +67,8 @@ inline void depthwise_pass(const kernel_table& k, const pass& c) {
     float* const weights = cursor.take(std::ptrdiff_t{blocks} * taps * lanes);
     for (int channel = 0; channel < blocks * lanes; ++channel)
         for (int tap = 0; tap < taps; ++tap)
-            weights[(std::ptrdiff_t{channel / lanes} * taps + tap) * lanes + channel % lanes] = channel < to.c ? c.weight[std::ptrdiff_t{channel} * taps + tap] : 0.0f;
+            weights[(std::ptrdiff_t{channel / lanes} * taps + tap) * lanes + channel % lanes] =
+                channel < to.c ? c.weight[std::ptrdiff_t{channel} * taps + tap] : 0.0f;
 
     const direct_axis ys = detail::depthwise_axis(to.h, from.h, m.stride.h, m.kernel.h, m.padding.h, m.dilation.h, c.adjoint);
     const direct_axis xs = detail::depthwise_axis(to.w, from.w, m.stride.w, m.kernel.w, m.padding.w, m.dilation.w, c.adjoint);
@@ -107,7 +109,9 @@ inline void depthwise_weights(const kernel_table& k, const weight_pass& c) {
     const int taps = m.taps(), blocks = blocks_of(narrow.c), bands = bands_of(narrow);
     const direct_axis ys = detail::depthwise_axis(narrow.h, wide.h, m.stride.h, m.kernel.h, m.padding.h, m.dilation.h, false);
     const direct_axis xs = detail::depthwise_axis(narrow.w, wide.w, m.stride.w, m.kernel.w, m.padding.w, m.dilation.w, false);
-    const auto sums_of = [&](int sample, int band, int block) { return c.workspace + ((std::ptrdiff_t{sample} * bands + band) * blocks + block) * taps * lanes; };
+    const auto sums_of = [&](int sample, int band, int block) {
+        return c.workspace + ((std::ptrdiff_t{sample} * bands + band) * blocks + block) * taps * lanes;
+    };
     for_bands(*c.pool, m.batch, narrow, [&](int sample, int block, int first, int last) {
         float* const sums = sums_of(sample, first / rows_of_band(narrow), block);
         std::fill_n(sums, std::ptrdiff_t{taps} * lanes, 0.0f);
@@ -128,7 +132,8 @@ inline void depthwise_weights(const kernel_table& k, const weight_pass& c) {
             for (int tap = 0; tap < taps; ++tap) {
                 double total = 0;
                 for (int sample = 0; sample < m.batch; ++sample)
-                    for (int band = 0; band < bands; ++band) total += static_cast<double>(sums_of(sample, band, block)[tap * lanes + channel % lanes]);
+                    for (int band = 0; band < bands; ++band)
+                        total += static_cast<double>(sums_of(sample, band, block)[tap * lanes + channel % lanes]);
                 c.gradient[std::ptrdiff_t{channel} * taps + tap] = static_cast<float>(total);
             }
     });

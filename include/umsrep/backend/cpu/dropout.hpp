@@ -12,7 +12,8 @@ namespace umsrep::cpu_ops {
 namespace detail {
 
 /// 1 where an element stays and 0 where it is dropped, for elements [first, first + count) of the plain batch; `step` apart in `mask`.
-inline void keep_mask(const random_stream& random, std::ptrdiff_t first, int count, std::uint64_t threshold, float* mask, std::ptrdiff_t step) {
+inline void keep_mask(const random_stream& random, std::ptrdiff_t first, int count, std::uint64_t threshold, float* mask,
+                      std::ptrdiff_t step) {
     for (int i = 0; i < count;) {
         const std::uint64_t element = static_cast<std::uint64_t>(first + i);
         const auto numbers = random.block(element / 4);
@@ -61,7 +62,9 @@ inline void drop(const kernel_table& k, const operands<float>& o, const parts<co
 } // namespace detail
 
 /// Dropout of blocked and dense values; see reference/dropout.hpp.
-inline void forward_dropout(const kernel_table& k, const operands<float>& o) { detail::drop(k, o, o.sources[0], whole(o.out.data, o.n->out)); }
+inline void forward_dropout(const kernel_table& k, const operands<float>& o) {
+    detail::drop(k, o, o.sources[0], whole(o.out.data, o.n->out));
+}
 
 inline void backward_dropout(const kernel_table& k, const operands<float>& o) {
     if (o.sinks[0]) detail::drop(k, o, whole(o.grad_out.data, o.n->out), o.sinks[0]);

@@ -65,8 +65,8 @@ parts<T> whole(T* data, shape s) {
 }
 
 /// to = f(x, y) everywhere, or added to it where it accumulates; `y` may be empty. What is no channel stays 0, whatever f(0) is.
-inline void map_runs(void (*f)(const map_row&), const operands<float>& o, const parts<const float>& x, const parts<const float>& y, const parts<float>& to,
-                     float value = 0, bool keeps_zero = true) {
+inline void map_runs(void (*f)(const map_row&), const operands<float>& o, const parts<const float>& x,
+                     const parts<const float>& y, const parts<float>& to, float value = 0, bool keeps_zero = true) {
     constexpr std::ptrdiff_t task = task_pixels * lanes;
     static_assert(task % lanes == 0);
     const runs_of runs(o.n->out, read_alike(x) && read_alike(y));

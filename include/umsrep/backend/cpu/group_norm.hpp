@@ -7,8 +7,8 @@
 
 #include <umsrep/backend/cpu/norm.hpp>
 
-/// Group-norm of blocked values; dense ones take the adapter. Statistics as batch_norm's: of pieces of planes about one of their values, between
-/// pieces and channels in double, in order. A group may lie anywhere in the blocks.
+/// Group-norm of blocked values; dense ones take the adapter. Statistics as batch_norm's: of pieces of planes about one of their
+/// values, between pieces and channels in double, in order. A group may lie anywhere in the blocks.
 namespace umsrep::cpu_ops {
 
 constexpr std::ptrdiff_t group_norm_workspace(shape s, int batch) {
@@ -61,7 +61,8 @@ void for_group_statistics(const kernel_table& k, const operands<float>& o, const
                 for (int piece = 0; piece < pieces.of_plane; ++piece) {
                     const moments& m = found[(std::ptrdiff_t{sample} * pieces.of_plane + piece) * pieces.blocks + c / lanes];
                     const std::size_t lane = static_cast<std::size_t>(c % lanes);
-                    g(m.count, static_cast<double>(m.origin[lane]), static_cast<double>(m.sum[lane]), static_cast<double>(m.square[lane]));
+                    g(m.count, static_cast<double>(m.origin[lane]), static_cast<double>(m.sum[lane]),
+                      static_cast<double>(m.square[lane]));
                 }
         };
         const double count = static_cast<double>(channels) * static_cast<double>(s.plane());
@@ -100,9 +101,10 @@ inline void forward_group_norm(const kernel_table& k, const operands<float>& o) 
         pieces.visit(task, [&](int sample, int block, int first, int pixels) {
             const detail::group_block of(memory, pieces.blocks, sample, block);
             float* const out = block_plane(o.out.data, s, sample, block);
-            detail::for_read_tiles(k, locate(o.sources[0], sample, block), first, pixels, [&](const float* values, int at, int count) {
-                k.read_row(values, count, {of.a, of.c, false}, out + std::ptrdiff_t{at} * lanes, false);
-            });
+            detail::for_read_tiles(k, locate(o.sources[0], sample, block), first, pixels,
+                                   [&](const float* values, int at, int count) {
+                                       k.read_row(values, count, {of.a, of.c, false}, out + std::ptrdiff_t{at} * lanes, false);
+                                   });
         });
     });
 }
@@ -129,15 +131,16 @@ inline void backward_group_norm(const kernel_table& k, const operands<float>& o)
     const auto visit = [&](int task, auto f) { // f(row, sample, block, first pixel, the block's constants)
         pieces.visit(task, [&](int sample, int block, int first, int pixels) {
             const detail::group_block of(memory, pieces.blocks, sample, block);
-            detail::for_read_tiles(k, locate(o.sources[0], sample, block), first, pixels, [&](const float* values, int at, int count) {
-                norm_row r;
-                r.z = values;
-                r.dy = block_plane(o.grad_out.data, s, sample, block) + std::ptrdiff_t{at} * lanes;
-                r.pixels = count;
-                r.mean = of.mean;
-                r.forward = {of.mean, of.mean, false}; // without a ReLU neither is used
-                f(r, sample, block, at, of);
-            });
+            detail::for_read_tiles(k, locate(o.sources[0], sample, block), first, pixels,
+                                   [&](const float* values, int at, int count) {
+                                       norm_row r;
+                                       r.z = values;
+                                       r.dy = block_plane(o.grad_out.data, s, sample, block) + std::ptrdiff_t{at} * lanes;
+                                       r.pixels = count;
+                                       r.mean = of.mean;
+                                       r.forward = {of.mean, of.mean, false}; // without a ReLU neither is used
+                                       f(r, sample, block, at, of);
+                                   });
         });
     };
     o.pool->run(pieces.tasks(), [&](int task) {
@@ -149,13 +152,16 @@ inline void backward_group_norm(const kernel_table& k, const operands<float>& o)
     const auto sum_of = [&](int sample, int c, int which) {
         double total = 0;
         for (int piece = 0; piece < pieces.of_plane; ++piece)
-            total += static_cast<double>(sums[(((std::ptrdiff_t{sample} * pieces.of_plane + piece) * pieces.blocks + c / lanes) * 2 + which) * lanes + c % lanes]);
+            total += static_cast<double>(
+                sums[(((std::ptrdiff_t{sample} * pieces.of_plane + piece) * pieces.blocks + c / lanes) * 2 + which) * lanes +
+                     c % lanes]);
         return total;
     };
     for (int c = 0; c < s.c; ++c) {
         double weight = 0, bias = 0;
         for (int sample = 0; sample < pieces.samples; ++sample) {
-            weight += sum_of(sample, c, 1) * static_cast<double>(detail::group_block(memory, pieces.blocks, sample, c / lanes).a[c % lanes]);
+            weight += sum_of(sample, c, 1) *
+                      static_cast<double>(detail::group_block(memory, pieces.blocks, sample, c / lanes).a[c % lanes]);
             bias += sum_of(sample, c, 0);
         }
         if (o.grad_weight != nullptr) o.grad_weight[c] = static_cast<float>(weight);

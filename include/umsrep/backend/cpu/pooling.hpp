@@ -10,7 +10,9 @@
 /// Pools of blocked values. Those of windows need blocked results too, global_avg_pool a blocked input; everything else takes the adapter.
 namespace umsrep::cpu_ops {
 
-constexpr bool pools_blocks(const node& n) { return !stored_dense(n.in) && (n.kind == op::global_avg_pool || !stored_dense(n.out)); }
+constexpr bool pools_blocks(const node& n) {
+    return !stored_dense(n.in) && (n.kind == op::global_avg_pool || !stored_dense(n.out));
+}
 
 namespace detail {
 
@@ -44,7 +46,8 @@ void for_pooled_rows(const operands<float>& o, Row row) {
         float* const out = block_plane(o.out.data, n.out, sample, block);
         for (int y = first; y < last; ++y) {
             const pooled_row at(n, y);
-            row(in.plane + std::ptrdiff_t{at.first} * n.in.w * lanes, in.as, at.windows, out + std::ptrdiff_t{y} * n.out.w * lanes);
+            row(in.plane + std::ptrdiff_t{at.first} * n.in.w * lanes, in.as, at.windows,
+                out + std::ptrdiff_t{y} * n.out.w * lanes);
         }
     });
 }
@@ -69,7 +72,8 @@ void for_pooled_gradient_rows(const operands<float>& o, Row row) {
         }
         for (int y = first; y < last; ++y) {
             const pooled_row at(n, y);
-            row(sample, block, at.first * line, at.windows, dy + std::ptrdiff_t{y} * n.out.w * lanes, to.plane + at.first * line, to.accumulate || !tiles);
+            row(sample, block, at.first * line, at.windows, dy + std::ptrdiff_t{y} * n.out.w * lanes, to.plane + at.first * line,
+                to.accumulate || !tiles);
         }
     };
     if (tiles) for_bands(*o.pool, o.out.n, n.out, band);
@@ -80,20 +84,23 @@ void for_pooled_gradient_rows(const operands<float>& o, Row row) {
 
 /// The largest pixel under each window; padding never wins. A NaN counts as the largest.
 inline void forward_max_pool(const kernel_table& k, const operands<float>& o) {
-    detail::for_pooled_rows(o, [&](const float* in, const reading& as, const window_row& w, float* out) { k.rows->max_pool(in, w, as, out); });
+    detail::for_pooled_rows(
+        o, [&](const float* in, const reading& as, const window_row& w, float* out) { k.rows->max_pool(in, w, as, out); });
 }
 
 /// Each gradient goes to the first of the largest pixels, found again in the input.
 inline void backward_max_pool(const kernel_table& k, const operands<float>& o) {
-    detail::for_pooled_gradient_rows(o, [&](int sample, int block, std::ptrdiff_t first, const window_row& w, const float* dy, float* to, bool add) {
-        const located<const float> in = locate(o.sources[0], sample, block);
-        k.rows->max_pool_gradient(in.plane + first, w, in.as, dy, to, add);
-    });
+    detail::for_pooled_gradient_rows(
+        o, [&](int sample, int block, std::ptrdiff_t first, const window_row& w, const float* dy, float* to, bool add) {
+            const located<const float> in = locate(o.sources[0], sample, block);
+            k.rows->max_pool_gradient(in.plane + first, w, in.as, dy, to, add);
+        });
 }
 
 /// The mean under each window; with count_include_pad the zeros of the padding count.
 inline void forward_avg_pool(const kernel_table& k, const operands<float>& o) {
-    detail::for_pooled_rows(o, [&](const float* in, const reading& as, const window_row& w, float* out) { k.rows->avg_pool(in, w, as, out, false); });
+    detail::for_pooled_rows(
+        o, [&](const float* in, const reading& as, const window_row& w, float* out) { k.rows->avg_pool(in, w, as, out, false); });
 }
 
 inline void backward_avg_pool(const kernel_table& k, const operands<float>& o) {
@@ -115,7 +122,8 @@ inline void forward_global_avg_pool(const kernel_table& k, const operands<float>
             for (int l = 0; l < lanes; ++l) total[l] += static_cast<double>(sums[l]);
         }
         float* const out = o.out.sample(sample) + block * lanes;
-        for (int l = 0; l < std::min(lanes, s.c - block * lanes); ++l) out[l] = static_cast<float>(total[l] / static_cast<double>(s.plane()));
+        for (int l = 0; l < std::min(lanes, s.c - block * lanes); ++l)
+            out[l] = static_cast<float>(total[l] / static_cast<double>(s.plane()));
     });
 }
 

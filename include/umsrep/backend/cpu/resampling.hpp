@@ -26,8 +26,8 @@ inline window_row enlarged_row(const node& n) {
     return w;
 }
 
-/// Between which two pixels result `position` lies along one axis. Pixel centres are at half integers (align_corners = false); beyond the border
-/// the border's value goes on. In whole numbers of 1 / (2 factor), so the share is right to its last bit.
+/// Between which two pixels result `position` lies along one axis. Pixel centres are at half integers (align_corners = false);
+/// beyond the border the border's value goes on. In whole numbers of 1 / (2 factor), so the share is right to its last bit.
 constexpr blend blend_at(int position, int factor, int size) {
     const int twice = std::max(0, 2 * position + 1 - factor), low = std::min(twice / (2 * factor), size - 1);
     return {low, std::min(low + 1, size - 1), static_cast<float>(twice - 2 * factor * low) / static_cast<float>(2 * factor)};
@@ -55,7 +55,8 @@ inline void forward_upsample_nearest(const kernel_table& k, const operands<float
         const located<const float> in = locate(o.sources[0], sample, block);
         float* const out = block_plane(o.out.data, n.out, sample, block);
         for (int y = first; y < last; ++y)
-            k.rows->avg_pool_gradient(w, in.plane + std::ptrdiff_t{y} * n.in.w * lanes, in.as, out + std::ptrdiff_t{y} * w.rows * w.row_step, false);
+            k.rows->avg_pool_gradient(w, in.plane + std::ptrdiff_t{y} * n.in.w * lanes, in.as,
+                                      out + std::ptrdiff_t{y} * w.rows * w.row_step, false);
     });
 }
 
@@ -68,7 +69,8 @@ inline void backward_upsample_nearest(const kernel_table& k, const operands<floa
         if (to.plane == nullptr) return;
         const float* const dy = block_plane(o.grad_out.data, n.out, sample, block);
         for (int y = first; y < last; ++y)
-            k.rows->avg_pool(dy + std::ptrdiff_t{y} * w.rows * w.row_step, w, {}, to.plane + std::ptrdiff_t{y} * n.in.w * lanes, to.accumulate);
+            k.rows->avg_pool(dy + std::ptrdiff_t{y} * w.rows * w.row_step, w, {}, to.plane + std::ptrdiff_t{y} * n.in.w * lanes,
+                             to.accumulate);
     });
 }
 
@@ -82,7 +84,8 @@ inline void forward_upsample_bilinear(const kernel_table& k, const operands<floa
         detail::for_blends(n, [&](int x, const blend* columns, int count) {
             for (int y = first; y < last; ++y) {
                 const blend v = detail::blend_at(y, n.a.kernel.h, n.in.h);
-                k.rows->blend_row(in.plane + v.left * line, in.plane + v.right * line, v.share, columns, count, in.as, out + (std::ptrdiff_t{y} * n.out.w + x) * lanes);
+                k.rows->blend_row(in.plane + v.left * line, in.plane + v.right * line, v.share, columns, count, in.as,
+                                  out + (std::ptrdiff_t{y} * n.out.w + x) * lanes);
             }
         });
     });
@@ -100,7 +103,8 @@ inline void backward_upsample_bilinear(const kernel_table& k, const operands<flo
         detail::for_blends(n, [&](int x, const blend* columns, int count) {
             for (int y = 0; y < n.out.h; ++y) {
                 const blend v = detail::blend_at(y, n.a.kernel.h, n.in.h);
-                k.rows->blend_row_gradient(dy + (std::ptrdiff_t{y} * n.out.w + x) * lanes, v.share, columns, count, to.plane + v.left * line, to.plane + v.right * line);
+                k.rows->blend_row_gradient(dy + (std::ptrdiff_t{y} * n.out.w + x) * lanes, v.share, columns, count,
+                                           to.plane + v.left * line, to.plane + v.right * line);
             }
         });
     });

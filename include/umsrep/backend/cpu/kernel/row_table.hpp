@@ -11,11 +11,11 @@ namespace umsrep::cpu_ops {
 /// The windows of one row of results over a plane (h, w, 16). Window x begins at column x stride - padding.
 struct window_row {
     int results = 0;
-    int rows = 0;                   ///< of the windows, those inside of the plane
-    std::ptrdiff_t row_step = 0;    ///< elements between them
-    int width = 0;                  ///< of the plane
+    int rows = 0;                                          ///< of the windows, those inside of the plane
+    std::ptrdiff_t row_step = 0;                           ///< elements between them
+    int width = 0;                                         ///< of the plane
     int kernel = 1, stride = 1, padding = 0, dilation = 1; ///< along x
-    int divisor = 0;                ///< of a mean; 0: as many pixels as are inside of the plane
+    int divisor = 0;                                       ///< of a mean; 0: as many pixels as are inside of the plane
 };
 
 /// out[i] = f(x[i], y[i]) for i in [0, size), or out[i] += it. Where out is x or y, it is so in place.
@@ -25,9 +25,9 @@ struct map_row {
     const float* y = nullptr;
     reading as_y{};
     float* out = nullptr;
-    std::ptrdiff_t size = 0;    ///< elements; need not be whole blocks
+    std::ptrdiff_t size = 0; ///< elements; need not be whole blocks
     bool accumulate = false;
-    float value = 0;            ///< a slope
+    float value = 0;                   ///< a slope
     const float* lanes_used = nullptr; ///< 1 for the lanes that hold channels and 0 beyond, where f(0) is not 0; null: all
 };
 
@@ -44,7 +44,8 @@ struct depthwise_tap {
     int number = 0; ///< in the window
 };
 
-/// One row of results of a correlation in which channels do not mix: out[x out_step] = then(bias + sum over the taps of weight times what it sees).
+/// One row of results of a correlation in which channels do not mix:
+/// out[x out_step] = then(bias + sum over the taps of weight times what it sees).
 struct depthwise_row {
     const float* plane = nullptr;
     reading as{};
@@ -55,13 +56,14 @@ struct depthwise_row {
     const float* bias = nullptr; ///< 16; null: 0
     reading then{};
     float* out = nullptr;
-    bool accumulate = false;     ///< add to what is there, last
+    bool accumulate = false; ///< add to what is there, last
 };
 
 struct row_table {
     /// `in` is the first row of the windows that is inside of the plane, as are `to` and out for one row of results.
     void (*max_pool)(const float* in, const window_row&, const reading&, float* out) = nullptr;
-    /// dy to the pixel that was the largest: added to `to`, or, of windows that neither overlap nor leave gaps, overwriting all of their pixels.
+    /// dy to the pixel that was the largest: added to `to`, or, of windows that neither overlap nor leave gaps, overwriting all
+    /// of their pixels.
     void (*max_pool_gradient)(const float* in, const window_row&, const reading&, const float* dy, float* to, bool add) = nullptr;
     void (*avg_pool)(const float* in, const window_row&, const reading&, float* out, bool add) = nullptr;
     void (*avg_pool_gradient)(const window_row&, const float* dy, const reading&, float* to, bool add) = nullptr;
@@ -71,11 +73,14 @@ struct row_table {
     /// Every pixel (+)= 16 values.
     void (*fill)(const float* values, int pixels, float* out, bool accumulate) = nullptr;
     /// Lanes [from, from + count) of every pixel to lanes [to, to + count).
-    void (*move_lanes)(const float* in, int from, const reading&, float* out, int to, int count, int pixels, bool accumulate) = nullptr;
+    void (*move_lanes)(const float* in, int from, const reading&, float* out, int to, int count, int pixels,
+                       bool accumulate) = nullptr;
 
     /// Bilinear interpolation between two rows of a plane, `count` results; and its adjoint, which adds.
-    void (*blend_row)(const float* upper, const float* lower, float lower_share, const blend* columns, int count, const reading&, float* out) = nullptr;
-    void (*blend_row_gradient)(const float* dy, float lower_share, const blend* columns, int count, float* upper, float* lower) = nullptr;
+    void (*blend_row)(const float* upper, const float* lower, float lower_share, const blend* columns, int count, const reading&,
+                      float* out) = nullptr;
+    void (*blend_row_gradient)(const float* dy, float lower_share, const blend* columns, int count, float* upper,
+                               float* lower) = nullptr;
 
     void (*depthwise)(const depthwise_row&) = nullptr;
     /// sums, 16 of each tap of the window, += narrow[x] times what the tap sees, over the results. One of the two is read as it is.

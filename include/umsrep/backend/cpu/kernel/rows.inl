@@ -88,11 +88,15 @@ inline void max_pool_gradient_as(const float* in, const window_row& w, const rea
 }
 template <int Size, bool Relu>
 inline void max_pool_gradient_as(const float* in, const window_row& w, const reading& as, const float* dy, float* to, bool add) {
-    return add ? max_pool_gradient_as<Size, Relu, true>(in, w, as, dy, to) : max_pool_gradient_as<Size, Relu, false>(in, w, as, dy, to);
+    return add ? max_pool_gradient_as<Size, Relu, true>(in, w, as, dy, to)
+               : max_pool_gradient_as<Size, Relu, false>(in, w, as, dy, to);
 }
 inline void max_pool_gradient(const float* in, const window_row& w, const reading& as, const float* dy, float* to, bool add) {
-    if (is_plain_2x2(w)) return as.relu ? max_pool_gradient_as<2, true>(in, w, as, dy, to, add) : max_pool_gradient_as<2, false>(in, w, as, dy, to, add);
-    return as.relu ? max_pool_gradient_as<0, true>(in, w, as, dy, to, add) : max_pool_gradient_as<0, false>(in, w, as, dy, to, add);
+    if (is_plain_2x2(w))
+        return as.relu ? max_pool_gradient_as<2, true>(in, w, as, dy, to, add)
+                       : max_pool_gradient_as<2, false>(in, w, as, dy, to, add);
+    return as.relu ? max_pool_gradient_as<0, true>(in, w, as, dy, to, add)
+                   : max_pool_gradient_as<0, false>(in, w, as, dy, to, add);
 }
 
 inline vec pixels_of_mean(const window_row& w, const window_columns& c) {
@@ -133,7 +137,8 @@ inline void avg_pool_gradient_as(const window_row& w, const float* dy, const rea
     }
 }
 inline void avg_pool_gradient(const window_row& w, const float* dy, const reading& as, float* to, bool add) {
-    if (is_plain_2x2(w)) return as.relu ? avg_pool_gradient_as<2, true>(w, dy, as, to, add) : avg_pool_gradient_as<2, false>(w, dy, as, to, add);
+    if (is_plain_2x2(w))
+        return as.relu ? avg_pool_gradient_as<2, true>(w, dy, as, to, add) : avg_pool_gradient_as<2, false>(w, dy, as, to, add);
     return as.relu ? avg_pool_gradient_as<0, true>(w, dy, as, to, add) : avg_pool_gradient_as<0, false>(w, dy, as, to, add);
 }
 
@@ -174,7 +179,8 @@ inline void move_lanes(const float* in, int from, const reading& as, float* out,
 }
 
 template <bool Relu>
-inline void blend_row_as(const float* upper, const float* lower, float lower_share, const blend* columns, int count, const reading& as, float* out) {
+inline void blend_row_as(const float* upper, const float* lower, float lower_share, const blend* columns, int count,
+                         const reading& as, float* out) {
     const scaling s = scaling_of(as);
     const vec down = all(lower_share), up = all(1 - lower_share);
     for (int x = 0; x < count; ++x) {
@@ -185,8 +191,10 @@ inline void blend_row_as(const float* upper, const float* lower, float lower_sha
         store(out + x * lanes, multiply_add(down, below, up * above));
     }
 }
-inline void blend_row(const float* upper, const float* lower, float lower_share, const blend* columns, int count, const reading& as, float* out) {
-    return as.relu ? blend_row_as<true>(upper, lower, lower_share, columns, count, as, out) : blend_row_as<false>(upper, lower, lower_share, columns, count, as, out);
+inline void blend_row(const float* upper, const float* lower, float lower_share, const blend* columns, int count,
+                      const reading& as, float* out) {
+    return as.relu ? blend_row_as<true>(upper, lower, lower_share, columns, count, as, out)
+                   : blend_row_as<false>(upper, lower, lower_share, columns, count, as, out);
 }
 
 inline void add_to(float* p, vec a) { store(p, load(p) + a); }
@@ -206,7 +214,8 @@ template <read_as How>
 inline vec depthwise_border(const depthwise_row& r, int x, vec start, vec scale, vec shift) {
     for (int t = 0; t < r.count; ++t)
         if (x >= r.taps[t].first && x < r.taps[t].last)
-            start = multiply_add(load(r.weights + r.taps[t].number * lanes), read<How>(r.plane + (r.taps[t].offset + x * r.in_step), scale, shift), start);
+            start = multiply_add(load(r.weights + r.taps[t].number * lanes),
+                                 read<How>(r.plane + (r.taps[t].offset + x * r.in_step), scale, shift), start);
     return start;
 }
 
@@ -223,7 +232,8 @@ template <read_as How>
 inline void depthwise_as(const depthwise_row& r) {
     constexpr int tile = product_channels; // sums in flight, as many as the latency of the multiply-add asks for
     const vec start = r.bias != nullptr ? load(r.bias) : zero();
-    const vec scale = r.as.scale != nullptr ? load(r.as.scale) : zero(), shift = r.as.scale != nullptr ? load(r.as.shift) : zero();
+    const vec scale = r.as.scale != nullptr ? load(r.as.scale) : zero(),
+              shift = r.as.scale != nullptr ? load(r.as.shift) : zero();
     int first = 0, last = r.results; // results that all taps reach
     for (int t = 0; t < r.count; ++t) {
         first = first > r.taps[t].first ? first : r.taps[t].first;
@@ -248,17 +258,23 @@ inline void depthwise_as(const depthwise_row& r) {
 }
 inline void depthwise(const depthwise_row& r) {
     switch (how(r.as)) {
-    case read_as::plain: return depthwise_as<read_as::plain>(r);
-    case read_as::normalized: return depthwise_as<read_as::normalized>(r);
-    case read_as::rectified: return depthwise_as<read_as::rectified>(r);
-    case read_as::activated: return depthwise_as<read_as::activated>(r);
+        case read_as::plain:
+            return depthwise_as<read_as::plain>(r);
+        case read_as::normalized:
+            return depthwise_as<read_as::normalized>(r);
+        case read_as::rectified:
+            return depthwise_as<read_as::rectified>(r);
+        case read_as::activated:
+            return depthwise_as<read_as::activated>(r);
     }
 }
 
 template <read_as Narrow, read_as Wide>
 inline void depthwise_products_as(const depthwise_row& r, const float* narrow, const reading& as, float* sums) {
-    const vec scale = r.as.scale != nullptr ? load(r.as.scale) : zero(), shift = r.as.scale != nullptr ? load(r.as.shift) : zero();
-    const vec narrow_scale = as.scale != nullptr ? load(as.scale) : zero(), narrow_shift = as.scale != nullptr ? load(as.shift) : zero();
+    const vec scale = r.as.scale != nullptr ? load(r.as.scale) : zero(),
+              shift = r.as.scale != nullptr ? load(r.as.shift) : zero();
+    const vec narrow_scale = as.scale != nullptr ? load(as.scale) : zero(),
+              narrow_shift = as.scale != nullptr ? load(as.shift) : zero();
     for (int t = 0; t < r.count; ++t) {
         const int first = r.taps[t].first, results = r.taps[t].last - first;
         const float* const a = narrow + first * lanes;
@@ -268,24 +284,35 @@ inline void depthwise_products_as(const depthwise_row& r, const float* narrow, c
         for (; x + 4 <= results; x += 4)
 #pragma GCC unroll 4
             for (int i = 0; i < 4; ++i)
-                sum[i] = multiply_add(read<Narrow>(a + (x + i) * lanes, narrow_scale, narrow_shift), read<Wide>(b + (x + i) * r.in_step, scale, shift), sum[i]);
-        for (; x < results; ++x) sum[0] = multiply_add(read<Narrow>(a + x * lanes, narrow_scale, narrow_shift), read<Wide>(b + x * r.in_step, scale, shift), sum[0]);
+                sum[i] = multiply_add(read<Narrow>(a + (x + i) * lanes, narrow_scale, narrow_shift),
+                                      read<Wide>(b + (x + i) * r.in_step, scale, shift), sum[i]);
+        for (; x < results; ++x)
+            sum[0] = multiply_add(read<Narrow>(a + x * lanes, narrow_scale, narrow_shift),
+                                  read<Wide>(b + x * r.in_step, scale, shift), sum[0]);
         add_to(sums + r.taps[t].number * lanes, (sum[0] + sum[1]) + (sum[2] + sum[3]));
     }
 }
 /// Of a convolution the narrow side is a gradient, of a transposed one the wide: one of them is always plain.
 inline void depthwise_products(const depthwise_row& r, const float* narrow, const reading& as, float* sums) {
     switch (how(as)) {
-    case read_as::normalized: return depthwise_products_as<read_as::normalized, read_as::plain>(r, narrow, as, sums);
-    case read_as::rectified: return depthwise_products_as<read_as::rectified, read_as::plain>(r, narrow, as, sums);
-    case read_as::activated: return depthwise_products_as<read_as::activated, read_as::plain>(r, narrow, as, sums);
-    case read_as::plain: break;
+        case read_as::normalized:
+            return depthwise_products_as<read_as::normalized, read_as::plain>(r, narrow, as, sums);
+        case read_as::rectified:
+            return depthwise_products_as<read_as::rectified, read_as::plain>(r, narrow, as, sums);
+        case read_as::activated:
+            return depthwise_products_as<read_as::activated, read_as::plain>(r, narrow, as, sums);
+        case read_as::plain:
+            break;
     }
     switch (how(r.as)) {
-    case read_as::plain: return depthwise_products_as<read_as::plain, read_as::plain>(r, narrow, as, sums);
-    case read_as::normalized: return depthwise_products_as<read_as::plain, read_as::normalized>(r, narrow, as, sums);
-    case read_as::rectified: return depthwise_products_as<read_as::plain, read_as::rectified>(r, narrow, as, sums);
-    case read_as::activated: return depthwise_products_as<read_as::plain, read_as::activated>(r, narrow, as, sums);
+        case read_as::plain:
+            return depthwise_products_as<read_as::plain, read_as::plain>(r, narrow, as, sums);
+        case read_as::normalized:
+            return depthwise_products_as<read_as::plain, read_as::normalized>(r, narrow, as, sums);
+        case read_as::rectified:
+            return depthwise_products_as<read_as::plain, read_as::rectified>(r, narrow, as, sums);
+        case read_as::activated:
+            return depthwise_products_as<read_as::plain, read_as::activated>(r, narrow, as, sums);
     }
 }
 
@@ -307,7 +334,8 @@ inline vec logistic(vec x) { return all(1) / (exponential(zero() - x) + all(1));
 /// Distribution function of the standard normal, erfc(-x / sqrt 2) / 2, with relative errors of a few 1e-7. Press et al., "Numerical
 /// Recipes", 2nd edition, section 6.2, erfcc.
 inline vec normal_distribution(vec x) {
-    const vec a = select(greater(zero(), x), zero() - x, x), z = a * all(0.707106781f), t = all(1) / multiply_add(all(0.5f), z, all(1));
+    const vec a = select(greater(zero(), x), zero() - x, x), z = a * all(0.707106781f),
+              t = all(1) / multiply_add(all(0.5f), z, all(1));
     vec p = multiply_add(all(0.17087277f), t, all(-0.82215223f));
     p = multiply_add(p, t, all(1.48851587f));
     p = multiply_add(p, t, all(-1.13520398f));
