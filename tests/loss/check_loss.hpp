@@ -13,8 +13,10 @@
 #include <vector>
 
 #include <tests/support/fixture.hpp>
+#include <tests/support/message_of.hpp>
 #include <umsrep/core/random.hpp>
 #include <umsrep/core/tensor_view.hpp>
+#include <umsrep/core/thread_pool.hpp>
 #include <umsrep/loss/loss_function.hpp>
 
 namespace umsrep::test {
@@ -30,23 +32,23 @@ struct loss_case {
     std::vector<T> gradient = {};
 
     template <class Loss>
-    double evaluate(const Loss& loss, double weight = 1.0) {
+    double evaluate(const Loss& loss, double weight = 1.0, thread_pool* pool = nullptr) {
         static_assert(loss::loss_function<Loss>);
         gradient.assign(logits.size(), std::numeric_limits<T>::quiet_NaN()); // whatever is not written shows
-        return run(loss, weight, tensor_view<T>{gradient.data(), n, s});
+        return run(loss, weight, tensor_view<T>{gradient.data(), n, s}, pool);
     }
 
     template <class Loss>
     double value(const Loss& loss) const {
-        return run(loss, 1.0, tensor_view<T>{});
+        return run(loss, 1.0, tensor_view<T>{}, nullptr);
     }
 
 private:
     template <class Loss>
-    double run(const Loss& loss, double weight, tensor_view<T> written) const {
-        std::vector<double> scratch(Loss::scratch_size(n, s), std::numeric_limits<double>::quiet_NaN());
+    double run(const Loss& loss, double weight, tensor_view<T> written, thread_pool* pool) const {
+        std::vector<double> scratch(Loss::scratch_size(n, s, pool != nullptr ? pool->threads() : 1), std::numeric_limits<double>::quiet_NaN());
         return loss.evaluate(tensor_view<const T>{logits.data(), n, s}, tensor_view<const float>{target.data(), n, target_s},
-                             present, weight, written, scratch);
+                             present, weight, written, loss::workspace{pool, scratch});
     }
 };
 
@@ -121,6 +123,37 @@ void check_gradient(const Loss& loss, loss_case<double> c, random_stream& random
         INFO("element " << i << ": " << gradient[i] << " against " << weight * (up - down) / (2 * h));
         REQUIRE(std::abs(gradient[i] - weight * (up - down) / (2 * h)) <= tolerance * largest);
     }
+}
+
+/// Logits of which one is NaN: neither the value nor the gradient may look like numbers.
+template <class Loss>
+void check_nan_shows(const Loss& loss, loss_case<double> c) {
+    c.logits[0] = std::numeric_limits<double>::quiet_NaN();
+    CHECK(std::isnan(c.evaluate(loss)));
+    CHECK(std::isnan(c.gradient[0]));
+}
+
+/// The same bits on any number of threads and on none; and among several wrong targets the first is named. `c`: several tasks' work.
+template <class Loss>
+void check_threads(const Loss& loss, loss_case<double> c) {
+    const double alone = c.evaluate(loss, 1.25);
+    const auto gradient = c.gradient;
+    CHECK(std::isfinite(alone));
+    for (const int threads : {1, 2, 3}) {
+        CAPTURE(threads);
+        thread_pool pool{threads};
+        for (int again = 0; again < 3; ++again) {
+            CHECK(c.evaluate(loss, 1.25, &pool) == alone);
+            CHECK(c.gradient == gradient);
+        }
+    }
+    c.present.clear();
+    const std::size_t sample = c.target.size() / static_cast<std::size_t>(c.n);
+    for (std::size_t i = sample; i < c.target.size(); i += 100) c.target[i] = -std::numeric_limits<float>::infinity();
+    thread_pool pool{3};
+    const std::string message = message_of<label_error>([&] { c.evaluate(loss, 1.0, &pool); });
+    CHECK_MESSAGE(one_line_naming(message, "target of sample 1: "), message);
+    CHECK(one_line_naming(message, "got -inf"));
 }
 
 /// Nobody labelled: no loss, no gradient, no look at the target.

@@ -63,7 +63,7 @@ gradient_error check(Strategy, std::uint64_t which) {
                   [&]<std::size_t... H>(std::index_sequence<H...>) {
                       ((H == h ? void(total += std::get<H>(losses).evaluate(tensor_view<const double>(logits),
                                                                            tensor_view<const float>{targets[H].data(), 3, specs[H].target}, {},
-                                                                           1.0, gradient, std::span<double>(scratch)))
+                                                                           1.0, gradient, loss::workspace{&m.pool(), scratch}))
                                : void()), ...);
                   }(std::make_index_sequence<std::tuple_size_v<typename network_traits<Net>::losses>>{});
               });

@@ -22,19 +22,19 @@ struct charbonnier {
     double epsilon = 1e-3; ///< in the unit of the image
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
-    static constexpr std::size_t scratch_size(int, shape) { return 0; }
+    static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 
     template <class T>
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
-                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
-        detail::check_arguments("charbonnier", logits, targets, target_shape(logits.s), present, gradient);
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
+        const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
+        a.check("charbonnier", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
         if (!(epsilon > 0.0) || !std::isfinite(epsilon))
             throw option_error("charbonnier epsilon", "a finite value > 0", detail::text(epsilon));
-        return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace,
-                                         detail::finite{"charbonnier"}, [this](double x, double t, int) {
-                                             const double root = std::sqrt((x - t) * (x - t) + epsilon * epsilon);
-                                             return detail::point{root, (x - t) / root};
-                                         });
+        return detail::mean_over_present(a, detail::finite{"charbonnier"}, [this](const detail::pack& x, const detail::pack& t, std::ptrdiff_t) {
+            const detail::pack d = x - t, root = (d * d + epsilon * epsilon).sqrt();
+            return detail::points{root, d / root};
+        });
     }
 };
 

@@ -28,12 +28,13 @@ struct cross_entropy {
     double label_smoothing = 0.0;           ///< in [0, 1]
 
     static constexpr shape target_shape(shape output_shape) { return {1, output_shape.h, output_shape.w}; }
-    static constexpr std::size_t scratch_size(int, shape) { return 0; }
+    static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 
     template <class T>
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
-                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
-        detail::check_arguments("cross_entropy", logits, targets, target_shape(logits.s), present, gradient);
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
+        const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
+        a.check("cross_entropy", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
         detail::check_per_channel("cross_entropy class_weights", class_weights, logits.s.c);
         if (!(label_smoothing >= 0.0 && label_smoothing <= 1.0))
             throw option_error("cross_entropy label_smoothing", "a value in [0, 1]", detail::text(label_smoothing));
@@ -44,24 +45,26 @@ struct cross_entropy {
         for (int c = 0; c < classes; ++c) all_weights += class_weight(c);
 
         const detail::class_labels labels{"cross_entropy", classes, ignore_label};
-        const double counted = labels.sum(targets, present, class_weight);
+        const double counted = detail::sum_of_weights(a, labels, class_weight);
         const double scale = counted > 0.0 ? 1.0 / counted : 0.0;
         const double hard = 1.0 - label_smoothing, soft = label_smoothing / classes;
 
-        const auto pixel = [&](detail::softmax_at<T> p, int y, auto put) {
-            double value = hard * class_weight(y) * -p.log(y);
+        return scale * detail::sum_over_labelled(a, labels, [&](const detail::labelled_pixels<T>& at) {
+            using detail::pack;
+            const detail::softmax<T> p{at};
+            const pack hard_weight = hard * at.of_label(class_weight);
+            pack value = hard_weight * -p.log_of_label();
             if (soft > 0.0)
                 for (int c = 0; c < classes; ++c) value += soft * class_weight(c) * -p.log(c);
             if (gradient) {
-                const double mass = hard * class_weight(y) + soft * all_weights;
+                const pack mass = hard_weight + soft * all_weights;
                 for (int c = 0; c < classes; ++c) {
-                    const double wanted = (c == y ? hard * class_weight(y) : 0.0) + soft * class_weight(c);
-                    put(c, weight * scale * (mass * p(c) - wanted));
+                    const pack wanted = at.of_label([c](int y) { return y == c ? 1.0 : 0.0; }) * hard_weight + soft * class_weight(c);
+                    at.put(c, weight * scale * (mass * p(c) - wanted));
                 }
             }
             return value;
-        };
-        return scale * detail::for_each_labelled(logits, targets, present, gradient, labels, pixel);
+        });
     }
 };
 

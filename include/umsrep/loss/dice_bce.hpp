@@ -7,8 +7,8 @@
 #include <type_traits>
 #include <vector>
 
-#include <umsrep/loss/bce.hpp>
-#include <umsrep/loss/dice.hpp>
+#include <umsrep/loss/detail/overlap.hpp>
+#include <umsrep/loss/target.hpp>
 
 namespace umsrep::loss {
 
@@ -23,19 +23,15 @@ struct dice_bce {
     std::vector<double> pos_weight = {}; ///< of bce
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
-    static constexpr std::size_t scratch_size(int, shape) { return 0; }
+    static constexpr std::size_t scratch_size(int n, shape s, int) { return detail::overlap<true>::scratch_size(n, s); }
 
     template <class T>
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
-                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
-        detail::check_arguments("dice_bce", logits, targets, target_shape(logits.s), present, gradient);
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
+        const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
+        a.check("dice_bce", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
         detail::check_per_channel("dice_bce pos_weight", pos_weight, logits.s.c);
-        const double overlap = detail::dice_over_present("dice_bce", smooth, logits, targets, present, weight * dice_weight,
-                                                         gradient, detail::write::replace);
-        const double entropy =
-            detail::mean_over_present(logits, targets, present, weight * bce_weight, gradient, detail::write::add,
-                                      detail::unit_interval{"dice_bce"}, detail::bce_element{pos_weight});
-        return dice_weight * overlap + bce_weight * entropy;
+        return detail::overlap<true>{"dice_bce", smooth, dice_weight, bce_weight, pos_weight}(a);
     }
 };
 

@@ -12,7 +12,6 @@
 #include <umsrep/loss/detail/check.hpp>
 #include <umsrep/loss/detail/classes.hpp>
 #include <umsrep/loss/detail/elementwise.hpp>
-#include <umsrep/loss/detail/logistic.hpp>
 #include <umsrep/loss/target.hpp>
 
 namespace umsrep::loss {
@@ -21,6 +20,9 @@ namespace detail {
 inline void check_gamma(const char* option, double gamma) {
     if (!(gamma >= 0.0) || !std::isfinite(gamma)) throw option_error(option, "a finite value >= 0", text(gamma));
 }
+
+/// Below it 1 - p_t counts as this: a power of 0 has no slope, and one so small teaches nothing.
+inline constexpr double least_miss = 1e-300;
 
 } // namespace detail
 
@@ -35,30 +37,32 @@ struct focal {
     std::optional<double> alpha = 0.25; ///< weight of the positives, 1 - alpha that of the negatives; none: both 1
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
-    static constexpr std::size_t scratch_size(int, shape) { return 0; }
+    static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 
     template <class T>
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
-                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
-        detail::check_arguments("focal", logits, targets, target_shape(logits.s), present, gradient);
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
+        const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
+        a.check("focal", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
         detail::check_gamma("focal gamma", gamma);
         if (alpha && !(*alpha >= 0.0 && *alpha <= 1.0))
             throw option_error("focal alpha", "a value in [0, 1]", detail::text(*alpha));
-        return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace,
-                                         detail::unit_interval{"focal"},
-                                         [this](double x, double t, int) { return element(x, t); });
+        return detail::mean_over_present(a, detail::unit_interval{"focal"},
+                                         [this](const detail::pack& x, const detail::pack& t, std::ptrdiff_t) { return element(x, t); });
     }
 
 private:
-    detail::point element(double x, double t) const {
-        const double p = detail::sigmoid(x), q = detail::sigmoid(-x);
-        const double alpha_t = alpha ? *alpha * t + (1.0 - *alpha) * (1.0 - t) : 1.0;
-        const double entropy = (1.0 - t) * x + detail::softplus(-x);
-        const double miss = p * (1.0 - t) + q * t; // 1 - p_t without cancellation
-        const double focus = std::pow(miss, gamma);
-        // d miss / d x = (1 - 2 t) p q; its power vanishes with `miss`, and gamma = 0 has no such term.
-        const double sharpen = miss > 0.0 && gamma > 0.0 ? gamma * (focus / miss) * (1.0 - 2.0 * t) * p * q * entropy : 0.0;
-        return {alpha_t * focus * entropy, alpha_t * (focus * (p * (1.0 - t) - q * t) + sharpen)};
+    detail::points element(const detail::pack& x, const detail::pack& t) const {
+        using detail::pack;
+        const detail::logistic at{x};
+        const pack alpha_t = alpha ? pack(*alpha * t + (1.0 - *alpha) * (1.0 - t)) : pack(pack::Ones());
+        const pack entropy = (1.0 - t) * x + at.softplus_of_negative(x);
+        const pack miss = at.yes * (1.0 - t) + at.no * t; // 1 - p_t without cancellation
+        const pack log_miss = miss.max(detail::least_miss).log();
+        const pack focus = (gamma * log_miss).exp(); // miss^gamma
+        // d miss / d x = (1 - 2 t) p q
+        const pack sharpen = gamma * ((gamma - 1.0) * log_miss).exp() * (1.0 - 2.0 * t) * at.yes * at.no * entropy;
+        return {alpha_t * focus * entropy, alpha_t * (focus * (at.yes * (1.0 - t) - at.no * t) + sharpen)};
     }
 };
 
@@ -76,35 +80,40 @@ struct focal_cross_entropy {
     int ignore_label = -100;                ///< pixels (or samples) with this label do not count
 
     static constexpr shape target_shape(shape output_shape) { return {1, output_shape.h, output_shape.w}; }
-    static constexpr std::size_t scratch_size(int, shape) { return 0; }
+    static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 
     template <class T>
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
-                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
-        detail::check_arguments("focal_cross_entropy", logits, targets, target_shape(logits.s), present, gradient);
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
+        const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
+        a.check("focal_cross_entropy", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
         detail::check_gamma("focal_cross_entropy gamma", gamma);
         detail::check_per_channel("focal_cross_entropy class_weights", class_weights, logits.s.c);
 
         const int classes = logits.s.c;
         const detail::class_labels labels{"focal_cross_entropy", classes, ignore_label};
-        const double counted = labels.sum(targets, present, [](int) { return 1.0; });
+        const double counted = detail::sum_of_weights(a, labels, [](int) { return 1.0; });
         const double scale = counted > 0.0 ? 1.0 / counted : 0.0;
 
-        const auto pixel = [&](detail::softmax_at<T> p, int y, auto put) {
-            const double class_weight = class_weights.empty() ? 1.0 : class_weights[static_cast<std::size_t>(y)];
-            double miss = 0.0; // 1 - p_y, summed over the other classes: no cancellation
-            for (int c = 0; c < classes; ++c)
-                if (c != y) miss += p(c);
-            const double focus = std::pow(miss, gamma);
+        return scale * detail::sum_over_labelled(a, labels, [&](const detail::labelled_pixels<T>& at) {
+            using detail::pack;
+            const detail::softmax<T> p{at};
+            const pack class_weight = at.of_label([&](int y) { return class_weights.empty() ? 1.0 : class_weights[static_cast<std::size_t>(y)]; });
+            pack miss = pack::Zero(); // 1 - p_y, summed over the other classes: no cancellation
+            for (int c = 0; c < classes; ++c) miss += at.of_label([c](int y) { return y == c ? 0.0 : 1.0; }) * p(c);
+            const pack log_py = p.log_of_label(), log_miss = miss.max(detail::least_miss).log();
+            const pack focus = (gamma * log_miss).exp(); // miss^gamma
             if (gradient) {
                 // d value / d x_c = -slope * d log p_y / d x_c = slope * (p_c - [c = y])
-                const double sharpen = miss > 0.0 && gamma > 0.0 ? gamma * (focus / miss) * p(y) * p.log(y) : 0.0;
-                const double slope = weight * scale * class_weight * (focus - sharpen);
-                for (int c = 0; c < classes; ++c) put(c, c == y ? -slope * miss : slope * p(c));
+                const pack sharpen = gamma * ((gamma - 1.0) * log_miss).exp() * log_py.exp() * log_py;
+                const pack slope = weight * scale * class_weight * (focus - sharpen);
+                for (int c = 0; c < classes; ++c) {
+                    const pack is_label = at.of_label([c](int y) { return y == c ? 1.0 : 0.0; });
+                    at.put(c, slope * ((1.0 - is_label) * p(c) - is_label * miss));
+                }
             }
-            return class_weight * focus * -p.log(y);
-        };
-        return scale * detail::for_each_labelled(logits, targets, present, gradient, labels, pixel);
+            return pack{class_weight * focus * -log_py};
+        });
     }
 };
 

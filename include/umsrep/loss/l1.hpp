@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,9 +14,9 @@ namespace umsrep::loss {
 namespace detail {
 
 struct l1_element {
-    point operator()(double x, double t, int) const {
-        const double d = x - t;
-        return {std::abs(d), d > 0.0 ? 1.0 : d < 0.0 ? -1.0 : 0.0};
+    points operator()(const pack& x, const pack& t, std::ptrdiff_t) const {
+        const pack d = x - t;
+        return {d.abs(), sign(d)};
     }
 };
 
@@ -29,14 +28,14 @@ struct l1 {
     static constexpr auto output = output_activation::none;
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
-    static constexpr std::size_t scratch_size(int, shape) { return 0; }
+    static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 
     template <class T>
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
-                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
-        detail::check_arguments("l1", logits, targets, target_shape(logits.s), present, gradient);
-        return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace, detail::finite{"l1"},
-                                         detail::l1_element{});
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
+        const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
+        a.check("l1", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
+        return detail::mean_over_present(a, detail::finite{"l1"}, detail::l1_element{});
     }
 };
 

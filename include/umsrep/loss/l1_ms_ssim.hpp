@@ -26,20 +26,20 @@ struct l1_ms_ssim {
     double floor = 1e-3; ///< as in `ms_ssim`
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
-    static constexpr std::size_t scratch_size(int, shape s) { return detail::similarity_scratch(s); }
+    static constexpr std::size_t scratch_size(int n, shape s, int threads) { return detail::similarity_scratch(n, s, threads); }
 
     template <class T>
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
-                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> scratch = {}) const {
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
         if (!(alpha >= 0.0 && alpha <= 1.0)) throw option_error("l1_ms_ssim alpha", "a value in [0, 1]", detail::text(alpha));
         const int used = detail::checked_scales("l1_ms_ssim", scales, floor, logits.s);
-        detail::check_arguments("l1_ms_ssim", logits, targets, target_shape(logits.s), present, gradient, scratch,
-                                scratch_size(logits.n, logits.s));
+        const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
+        a.check("l1_ms_ssim", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
         const detail::finite check{"l1_ms_ssim"};
-        const double structure = detail::similarity_over_present(used, floor, logits, targets, present, weight * alpha, gradient,
-                                                                 detail::write::replace, check, scratch);
-        const double error = detail::mean_over_present(logits, targets, present, weight * (1.0 - alpha), gradient,
-                                                       detail::write::add, check, detail::l1_element{});
+        const double structure = detail::similarity_over_present(a, used, floor, weight * alpha, check);
+        detail::arguments<T> of_error = a;
+        of_error.weight = weight * (1.0 - alpha);
+        const double error = detail::sum_over_present(of_error, a.share(logits.s.size()), detail::write::add, check, detail::l1_element{});
         return alpha * structure + (1.0 - alpha) * error;
     }
 };

@@ -18,17 +18,17 @@ struct l2 {
     static constexpr auto output = output_activation::none;
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
-    static constexpr std::size_t scratch_size(int, shape) { return 0; }
+    static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 
     template <class T>
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
-                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> = {}) const {
-        detail::check_arguments("l2", logits, targets, target_shape(logits.s), present, gradient);
-        return detail::mean_over_present(logits, targets, present, weight, gradient, detail::write::replace, detail::finite{"l2"},
-                                         [](double x, double t, int) {
-                                             const double d = x - t;
-                                             return detail::point{d * d, 2.0 * d};
-                                         });
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
+        const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
+        a.check("l2", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
+        return detail::mean_over_present(a, detail::finite{"l2"}, [](const detail::pack& x, const detail::pack& t, std::ptrdiff_t) {
+            const detail::pack d = x - t;
+            return detail::points{d * d, 2.0 * d};
+        });
     }
 };
 

@@ -42,16 +42,15 @@ struct ms_ssim {
     double floor = 1e-3; ///< the least similarity of a scale
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
-    static constexpr std::size_t scratch_size(int, shape s) { return detail::similarity_scratch(s); }
+    static constexpr std::size_t scratch_size(int n, shape s, int threads) { return detail::similarity_scratch(n, s, threads); }
 
     template <class T>
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
-                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> scratch = {}) const {
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
         const int used = detail::checked_scales("ms_ssim", scales, floor, logits.s);
-        detail::check_arguments("ms_ssim", logits, targets, target_shape(logits.s), present, gradient, scratch,
-                                scratch_size(logits.n, logits.s));
-        return detail::similarity_over_present(used, floor, logits, targets, present, weight, gradient, detail::write::replace,
-                                               detail::finite{"ms_ssim"}, scratch);
+        const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
+        a.check("ms_ssim", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
+        return detail::similarity_over_present(a, used, floor, weight, detail::finite{"ms_ssim"});
     }
 };
 

@@ -21,16 +21,15 @@ struct ssim {
     static constexpr auto output = output_activation::none;
 
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
-    static constexpr std::size_t scratch_size(int, shape s) { return detail::similarity_scratch(s); }
+    static constexpr std::size_t scratch_size(int n, shape s, int threads) { return detail::similarity_scratch(n, s, threads); }
 
     template <class T>
     double evaluate(tensor_view<const T> logits, tensor_view<const float> targets, std::span<const std::uint8_t> present,
-                    double weight, tensor_view<std::type_identity_t<T>> gradient, std::span<double> scratch = {}) const {
+                    double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
         detail::check_similarity("ssim", logits.s, 1);
-        detail::check_arguments("ssim", logits, targets, target_shape(logits.s), present, gradient, scratch,
-                                scratch_size(logits.n, logits.s));
-        return detail::similarity_over_present(1, 0.0, logits, targets, present, weight, gradient, detail::write::replace,
-                                               detail::finite{"ssim"}, scratch);
+        const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
+        a.check("ssim", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
+        return detail::similarity_over_present(a, 1, 0.0, weight, detail::finite{"ssim"});
     }
 };
 

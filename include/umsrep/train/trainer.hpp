@@ -315,7 +315,7 @@ private:
 
         std::size_t scratch = 0;
         for_each_loss([&](const auto& loss, int h) {
-            scratch = std::max(scratch, loss.scratch_size(capacity.value, g[g.heads[static_cast<std::size_t>(h)].logits].out));
+            scratch = std::max(scratch, loss.scratch_size(capacity.value, g[g.heads[static_cast<std::size_t>(h)].logits].out, m.pool().threads()));
         });
         scratch_ = aligned_array<double>(scratch);
         clipped_.reserve(parts_.size());
@@ -416,7 +416,7 @@ private:
             const tensor_view<const float> target{labels.values.data(), logits.n, loss.target_shape(logits.s)};
             try {
                 loss_[i] = loss.evaluate(tensor_view<const T>(logits), target, std::span<const std::uint8_t>(labels.present),
-                                         options_.head_weights[i], gradient, scratch_.span());
+                                         options_.head_weights[i], gradient, loss::workspace{&model_->pool(), scratch_.span()});
             } catch (const label_error& wrong) { // which knows the sample's place in the batch only
                 throw label_error("head '" + history_.heads[i] + "', batch that begins with '" + b.ids.front() + "': " + wrong.what());
             }

@@ -6,13 +6,16 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include <Eigen/Core>
+
+#include <umsrep/core/pieces.hpp>
 #include <umsrep/core/tensor_view.hpp>
 #include <umsrep/loss/detail/check.hpp>
-#include <umsrep/loss/detail/elementwise.hpp>
+#include <umsrep/loss/detail/pack.hpp>
 
 /// Structural similarity of two planes and its derivative, and the pyramid over it. Sources: Wang, Bovik, Sheikh, Simoncelli,
 /// "Image quality assessment", IEEE TIP 13(4), 2004 (window, constants); Wang, Simoncelli, Bovik, "Multiscale structural
@@ -48,77 +51,119 @@ struct frame {
     constexpr frame half() const { return {h / 2, w / 2}; }
 };
 
-/// out (inner) = Gaussian window over in (h, w); `rows` holds h * inner_w values in between.
-inline void smooth(const double* in, frame f, double* rows, double* out) {
-    const auto& taps = ssim_taps();
-    const std::ptrdiff_t w = f.w, inner = f.inner_w();
-    std::fill_n(rows, f.h * inner, 0.0);
-    for (int y = 0; y < f.h; ++y)
-        for (int k = 0; k < ssim_window; ++k)
-            for (std::ptrdiff_t x = 0; x < inner; ++x)
-                rows[y * inner + x] += taps[static_cast<std::size_t>(k)] * in[y * w + x + k];
-    std::fill_n(out, f.inner_size(), 0.0);
-    for (int y = 0; y < f.inner_h(); ++y)
-        for (int k = 0; k < ssim_window; ++k)
-            for (std::ptrdiff_t x = 0; x < inner; ++x)
-                out[y * inner + x] += taps[static_cast<std::size_t>(k)] * rows[(y + k) * inner + x];
+using row = Eigen::Map<Eigen::ArrayXd>;
+using const_row = Eigen::Map<const Eigen::ArrayXd>;
+
+/// out = the Gaussian over eleven rows of `n` elements. The taps are symmetric: rows are added in pairs first.
+inline void smooth(const std::array<const double*, ssim_window>& rows, std::ptrdiff_t n, double* out) {
+    const auto& g = ssim_taps();
+    const auto at = [&](std::size_t k) { return const_row{rows[k], n}; };
+    row{out, n} = g[5] * at(5) + (g[4] * (at(4) + at(6)) + g[3] * (at(3) + at(7))) +
+                  (g[2] * (at(2) + at(8)) + (g[1] * (at(1) + at(9)) + g[0] * (at(0) + at(10))));
 }
 
-/// The transpose of `smooth`: out (h, w) from in (inner).
-inline void smooth_adjoint(const double* in, frame f, double* rows, double* out) {
-    const auto& taps = ssim_taps();
-    const std::ptrdiff_t w = f.w, inner = f.inner_w();
-    std::fill_n(rows, f.h * inner, 0.0);
-    for (int y = 0; y < f.inner_h(); ++y)
-        for (int k = 0; k < ssim_window; ++k)
-            for (std::ptrdiff_t x = 0; x < inner; ++x)
-                rows[(y + k) * inner + x] += taps[static_cast<std::size_t>(k)] * in[y * inner + x];
-    std::fill_n(out, f.size(), 0.0);
-    for (int y = 0; y < f.h; ++y)
-        for (int k = 0; k < ssim_window; ++k)
-            for (std::ptrdiff_t x = 0; x < inner; ++x)
-                out[y * w + x + k] += taps[static_cast<std::size_t>(k)] * rows[y * inner + x];
+/// The Gaussian along a row of n + 10 elements.
+inline void smooth_along(const double* in, std::ptrdiff_t n, double* out) {
+    std::array<const double*, ssim_window> shifted;
+    for (std::size_t k = 0; k < shifted.size(); ++k) shifted[k] = in + k;
+    smooth(shifted, n, out);
 }
+
+/// Rows y, y + 1, ..., y + 10 of something that is computed row by row; only these are kept.
+class row_ring {
+public:
+    static constexpr std::ptrdiff_t size(std::ptrdiff_t width) { return ssim_window * width; }
+
+    row_ring(double*& memory, std::ptrdiff_t width) : first_{memory}, width_{width} { memory += size(width); }
+
+    double* operator[](int y) const { return first_ + y % ssim_window * width_; }
+
+    /// Rows y to y + 10, `zeros` for those outside [0, height).
+    std::array<const double*, ssim_window> window(int y, int height, const double* zeros) const {
+        std::array<const double*, ssim_window> rows;
+        for (int k = 0; k < ssim_window; ++k) rows[static_cast<std::size_t>(k)] = y + k >= 0 && y + k < height ? (*this)[y + k] : zeros;
+        return rows;
+    }
+
+private:
+    double* first_;
+    std::ptrdiff_t width_;
+};
+
+/// Doubles that `similarity` needs: rings of four moments and of three derivatives, and some rows; with the reach of the window more on
+/// either side of some of them.
+constexpr std::ptrdiff_t similarity_rows(std::ptrdiff_t width) { return 7 * row_ring::size(width) + 8 * (width + 2 * ssim_window); }
 
 /// Mean over the inside of l * cs (`luminance`) or of cs alone, where with Gaussian moments of x and y
 ///   l  = (2 mx my + C1) / (mx^2 + my^2 + C1),   cs = (2 sxy + C2) / (sxx + syy + C2).
-/// Writes d mean / d x to `gradient` unless null. `scratch`: 7 * f.size() doubles.
+/// Writes d mean / d x to `gradient` unless null. `scratch`: similarity_rows(f.w) doubles.
+///
+/// One sweep down the image: a row of the image gives a row of smoothed moments eleven rows later, that gives a row of derivatives with
+/// respect to the moments, and the smoothing's transpose of these a row of the gradient. So everything between stays in the cache.
 inline double similarity(const double* x, const double* y, frame f, bool luminance, double* gradient, double* scratch) {
-    const std::ptrdiff_t size = f.size(), inside = f.inner_size();
-    double *product = scratch, *rows = product + size, *mx = rows + size, *my = mx + inside, *xx = my + inside, *yy = xx + inside,
-           *xy = yy + inside;
+    const std::ptrdiff_t w = f.w, inner = f.inner_w(), reach = ssim_window - 1;
+    const row_ring mean_x{scratch, inner}, mean_y{scratch, inner}, squares{scratch, inner}, product{scratch, inner}; // E[x], E[y], E[x^2 + y^2], E[xy]
+    const std::array<row_ring, 3> slopes{row_ring{scratch, inner}, row_ring{scratch, inner}, row_ring{scratch, inner}}; // by E[x], E[x^2], E[xy]
+    const auto take = [&](std::ptrdiff_t n) { return std::exchange(scratch, scratch + n); };
+    double *const pixels = take(w), *const mx = take(w), *const my = take(w), *const ss = take(w), *const xy = take(w);
+    double* const padded = take(inner + 2 * reach); // a row of derivatives between zeros
+    double *const zeros = take(w), *const smoothed = take(w);
+    std::fill_n(zeros, w, 0.0);
+    std::fill_n(padded, inner + 2 * reach, 0.0);
 
-    const auto moment = [&](const double* a, const double* b, double* out) {
-        for (std::ptrdiff_t j = 0; j < size; ++j) product[j] = a[j] * b[j];
-        smooth(product, f, rows, out);
-    };
-    smooth(x, f, rows, mx);
-    smooth(y, f, rows, my);
-    moment(x, x, xx);
-    moment(y, y, yy);
-    moment(x, y, xy);
-
-    // Partial derivatives with respect to the moments mx, E[x^2], E[xy] take the moments' places.
     double sum = 0.0;
-    const double share = 1.0 / static_cast<double>(inside);
-    for (std::ptrdiff_t j = 0; j < inside; ++j) {
-        const double a = mx[j], b = my[j];
-        const double above = 2.0 * (xy[j] - a * b) + ssim_c2, below = (xx[j] - a * a) + (yy[j] - b * b) + ssim_c2;
-        const double cs = above / below;
-        const double light = a * a + b * b + ssim_c1, l = luminance ? (2.0 * a * b + ssim_c1) / light : 1.0;
-        const double l_slope = luminance ? 2.0 * (b - l * a) / light : 0.0; // d l / d mx
-        sum += l * cs;
-        xx[j] = share * l * -cs / below;
-        xy[j] = share * l * 2.0 / below;
-        mx[j] = share * (l_slope * cs + l * 2.0 * (cs * a - b) / below);
+    const double share = 1.0 / static_cast<double>(f.inner_size());
+    const auto differentiate_row = [&](int r) { // moments of inner row r, in mx, my, ss, xy
+        for (std::ptrdiff_t j = 0; j < inner; j += lanes) {
+            const int count = static_cast<int>(std::min<std::ptrdiff_t>(lanes, inner - j));
+            const pack a = load(mx + j, count), b = load(my + j, count), aa_bb = a * a + b * b;
+            const pack above = 2.0 * (load(xy + j, count) - a * b) + ssim_c2, below = (load(ss + j, count) - aa_bb) + ssim_c2;
+            const pack over = 1.0 / below, cs = above * over;
+            pack l = pack::Ones(), l_slope = pack::Zero(); // d l / d mx
+            if (luminance) {
+                const pack light = 1.0 / (aa_bb + ssim_c1);
+                l = (2.0 * a * b + ssim_c1) * light;
+                l_slope = 2.0 * (b - l * a) * light;
+            }
+            sum += detail::sum(l * cs, count);
+            if (gradient == nullptr) continue;
+            const pack common = share * l * over;
+            store(slopes[0][r] + j, share * l_slope * cs + 2.0 * common * (cs * a - b), count, write::replace);
+            store(slopes[1][r] + j, -common * cs, count, write::replace);
+            store(slopes[2][r] + j, 2.0 * common, count, write::replace);
+        }
+    };
+    const auto put_row = [&](int r) { // row r of the gradient, from inner rows r - 10 to r
+        row to{gradient + r * w, w};
+        for (std::size_t k = 0; k < slopes.size(); ++k) {
+            smooth(slopes[k].window(r - static_cast<int>(reach), f.inner_h(), zeros), inner, padded + reach);
+            smooth_along(padded, w, smoothed);
+            const const_row part{smoothed, w};
+            if (k == 0) to = part;
+            else if (k == 1) to += 2.0 * const_row{x + r * w, w} * part;
+            else to += const_row{y + r * w, w} * part;
+        }
+    };
+
+    for (int r = 0; r < f.h; ++r) {
+        const const_row xs{x + r * w, w}, ys{y + r * w, w};
+        smooth_along(xs.data(), inner, mean_x[r]);
+        smooth_along(ys.data(), inner, mean_y[r]);
+        row{pixels, w} = xs * xs + ys * ys;
+        smooth_along(pixels, inner, squares[r]);
+        row{pixels, w} = xs * ys;
+        smooth_along(pixels, inner, product[r]);
+        const int done = r - static_cast<int>(reach);
+        if (done < 0) continue;
+        smooth(mean_x.window(done, f.h, zeros), inner, mx);
+        smooth(mean_y.window(done, f.h, zeros), inner, my);
+        smooth(squares.window(done, f.h, zeros), inner, ss);
+        smooth(product.window(done, f.h, zeros), inner, xy);
+        differentiate_row(done);
+        if (gradient != nullptr) put_row(done);
     }
-    if (gradient) {
-        smooth_adjoint(mx, f, rows, gradient);
-        smooth_adjoint(xx, f, rows, product);
-        for (std::ptrdiff_t j = 0; j < size; ++j) gradient[j] += 2.0 * x[j] * product[j];
-        smooth_adjoint(xy, f, rows, product);
-        for (std::ptrdiff_t j = 0; j < size; ++j) gradient[j] += y[j] * product[j];
-    }
+    if (gradient != nullptr)
+        for (int r = f.inner_h(); r < f.h; ++r) put_row(r);
     return sum * share;
 }
 
@@ -153,8 +198,13 @@ constexpr int scales_that_fit(shape s) {
     return scales;
 }
 
-/// Doubles that `similarity_over_present` needs: three pyramids (at most 4/3 of a plane each) and the moments of one level.
-constexpr std::size_t similarity_scratch(shape s) { return static_cast<std::size_t>(11 * s.plane()); }
+/// Doubles that one thread needs for a plane: three pyramids (at most 4/3 of a plane each) and the rows of `similarity`.
+constexpr std::size_t similarity_scratch(shape s) { return static_cast<std::size_t>(4 * s.plane() + similarity_rows(s.w)); }
+
+/// Doubles that `similarity_over_present` needs: those of every thread, and a value for every plane.
+constexpr std::size_t similarity_scratch(int n, shape s, int threads) {
+    return static_cast<std::size_t>(threads) * similarity_scratch(s) + static_cast<std::size_t>(n) * static_cast<std::size_t>(s.c);
+}
 
 /// Refuses images that are too small for `scales`, naming the smallest side that would do.
 inline void check_similarity(std::string_view loss, shape s, int scales) {
@@ -166,73 +216,85 @@ inline void check_similarity(std::string_view loss, shape s, int scales) {
             text(s.h) + " x " + text(s.w));
 }
 
-/// The mean of 1 - prod_j m_j^w_j over the channels of the present samples: m_j the mean contrast-structure of scale j, of the
-/// coarsest the mean similarity, w_j Wang's weights of the scales used, divided by their sum. One scale is plain SSIM.
+/// 1 - prod_j m_j^w_j of planes: m_j the mean contrast-structure of scale j, of the coarsest the mean similarity, w_j Wang's weights of
+/// the scales used, divided by their sum. One scale is plain SSIM. A scale's mean counts as `floor` when it is below.
+class pyramid {
+public:
+    /// `scratch`: similarity_scratch(s) doubles.
+    pyramid(int scales, double floor, shape s, double* scratch) : used_{static_cast<std::size_t>(scales)}, floor_{floor} {
+        for (std::size_t j = 0; j < used_; ++j) {
+            weight_sum_ += ms_ssim_weights[j];
+            level_[j] = j == 0 ? frame{s.h, s.w} : level_[j - 1].half();
+            for (auto* values : {&xs_, &ys_, &gs_}) (*values)[j] = std::exchange(scratch, scratch + level_[j].size());
+        }
+        rows_ = scratch;
+    }
+
+    /// The loss of a plane. Writes `weight` times its slope to `gradient` unless null.
+    template <class T>
+    double operator()(const T* x, const float* t, double weight, T* gradient) {
+        std::copy_n(x, level_[0].size(), xs_[0]);
+        std::copy_n(t, level_[0].size(), ys_[0]);
+        double product = 1.0;
+        std::array<double, most> slope{}; // d log(product) / d m_j
+        for (std::size_t j = 0; j < used_; ++j) {
+            if (j > 0) {
+                halve(xs_[j - 1], level_[j - 1], xs_[j]);
+                halve(ys_[j - 1], level_[j - 1], ys_[j]);
+            }
+            const double m = similarity(xs_[j], ys_[j], level_[j], j + 1 == used_, gradient != nullptr ? gs_[j] : nullptr, rows_);
+            if (used_ == 1) { // no power: a negative similarity is a number like any other
+                product = m;
+                slope[j] = 1.0;
+                continue;
+            }
+            const double exponent = ms_ssim_weights[j] / weight_sum_;
+            product *= std::isnan(m) ? m : std::pow(m > floor_ ? m : floor_, exponent);
+            slope[j] = m > floor_ ? exponent / m : 0.0;
+        }
+        if (gradient != nullptr) {
+            const double outer = -weight * (used_ == 1 ? 1.0 : product);
+            for (std::size_t j = used_; j-- > 0;) {
+                row{gs_[j], level_[j].size()} *= outer * slope[j];
+                if (j + 1 < used_) halve_adjoint(gs_[j + 1], level_[j], gs_[j]);
+            }
+            std::transform(gs_[0], gs_[0] + level_[0].size(), gradient, [](double g) { return static_cast<T>(g); });
+        }
+        return 1.0 - product;
+    }
+
+private:
+    static constexpr std::size_t most = ms_ssim_weights.size();
+    std::size_t used_;
+    double floor_, weight_sum_ = 0.0;
+    std::array<frame, most> level_{};
+    std::array<double*, most> xs_{}, ys_{}, gs_{};
+    double* rows_;
+};
+
+/// The mean of the loss of `pyramid` over the channels of the present samples, a plane for each task; `weight` is that of the gradient.
 template <class T>
-double similarity_over_present(int scales, double floor, tensor_view<const T> logits, tensor_view<const float> target,
-                               std::span<const std::uint8_t> present, double weight, tensor_view<T> gradient, write mode,
-                               finite check, std::span<double> scratch) {
-    constexpr std::size_t most = ms_ssim_weights.size();
-    const auto used = static_cast<std::size_t>(scales);
-    double weight_sum = 0.0;
-    for (std::size_t j = 0; j < used; ++j) weight_sum += ms_ssim_weights[j];
-
-    std::array<frame, most> level{};
-    std::array<double*, most> xs{}, ys{}, gs{};
-    double* next = scratch.data();
-    for (std::size_t j = 0; j < used; ++j) {
-        level[j] = j == 0 ? frame{logits.s.h, logits.s.w} : level[j - 1].half();
-        for (auto* pyramid : {&xs, &ys, &gs}) {
-            (*pyramid)[j] = next;
-            next += level[j].size();
+double similarity_over_present(const arguments<T>& a, int scales, double floor, double weight, finite rule) {
+    const double share = a.share(a.logits.s.c);
+    const int planes = a.logits.n * a.logits.s.c;
+    double* const losses = a.room.scratch.data();
+    target_check<T, finite> check{a, rule};
+    for_tasks(a.room.pool, planes, [&](int task, int worker) {
+        const int sample = task / a.logits.s.c, channel = task % a.logits.s.c;
+        T* const gradient = a.gradient ? a.gradient.plane(sample, channel) : nullptr;
+        const std::ptrdiff_t size = a.logits.s.plane();
+        losses[task] = 0.0;
+        if (!a.has(sample)) {
+            if (gradient != nullptr) std::fill_n(gradient, size, T{0});
+        } else if (check.passes(sample, channel * size, (channel + 1) * size)) {
+            pyramid p{scales, floor, a.logits.s, losses + planes + static_cast<std::size_t>(worker) * similarity_scratch(a.logits.s)};
+            losses[task] = p(a.logits.plane(sample, channel), a.target.plane(sample, channel), weight * share, gradient);
         }
-    }
-
-    const int count = count_present(present, logits.n);
-    const double scale = count == 0 ? 0.0 : 1.0 / (static_cast<double>(count) * logits.s.c);
-    const std::ptrdiff_t size = logits.s.plane();
+    });
+    check.done();
     double total = 0.0;
-    for (int i = 0; i < logits.n; ++i) {
-        if (!is_present(present, i)) {
-            clear_sample(gradient, i);
-            continue;
-        }
-        for (int c = 0; c < logits.s.c; ++c) {
-            const T* x = logits.plane(i, c);
-            const float* t = target.plane(i, c);
-            for (std::ptrdiff_t p = 0; p < size; ++p) {
-                check(t[p], i);
-                xs[0][p] = static_cast<double>(x[p]);
-                ys[0][p] = static_cast<double>(t[p]);
-            }
-            double product = 1.0;
-            std::array<double, most> slope{}; // d log(product) / d m_j
-            for (std::size_t j = 0; j < used; ++j) {
-                if (j > 0) {
-                    halve(xs[j - 1], level[j - 1], xs[j]);
-                    halve(ys[j - 1], level[j - 1], ys[j]);
-                }
-                const double m = similarity(xs[j], ys[j], level[j], j + 1 == used, gradient ? gs[j] : nullptr, next);
-                if (used == 1) { // no power: a negative similarity is a number like any other
-                    product = m;
-                    slope[j] = 1.0;
-                    continue;
-                }
-                const double exponent = ms_ssim_weights[j] / weight_sum;
-                product *= std::pow(m > floor ? m : floor, exponent);
-                slope[j] = m > floor ? exponent / m : 0.0;
-            }
-            total += 1.0 - product;
-            if (!gradient) continue;
-            const double outer = -weight * scale * (used == 1 ? 1.0 : product);
-            for (std::size_t j = used; j-- > 0;) {
-                for (std::ptrdiff_t p = 0; p < level[j].size(); ++p) gs[j][p] *= outer * slope[j];
-                if (j + 1 < used) halve_adjoint(gs[j + 1], level[j], gs[j]);
-            }
-            for (std::ptrdiff_t p = 0; p < size; ++p) put(gradient.plane(i, c)[p], gs[0][p], mode);
-        }
-    }
-    return total * scale;
+    for (int i = 0; i < planes; ++i) total += losses[i];
+    return total * share;
 }
 
 } // namespace umsrep::loss::detail
