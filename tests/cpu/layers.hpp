@@ -113,8 +113,11 @@ inline std::string to_string(before b) {
     return names[static_cast<int>(b)];
 }
 
-/// A network of one layer behind something, with shape `s` of two channels or more between them; or with a second reader of the same value: a head of its own.
-inline graph put_together(before what, shape s, const layer_case& layer, int batch, bool second_reader = false) {
+enum class other_reader { none, first, second };
+
+/// A network of one layer behind something, with shape `s` of two channels or more between them; perhaps with another reader of the same value, a head of its own, whose
+/// gradient comes first or second.
+inline graph put_together(before what, shape s, const layer_case& layer, int batch, other_reader other = other_reader::none) {
     graph_writer w(what == before::image ? s : source_image(batch));
     w.stage("e1");
     const auto block = [&](shape part) { return w.relu(w.batch_norm(put_source(w, part))); };
@@ -133,12 +136,14 @@ inline graph put_together(before what, shape s, const layer_case& layer, int bat
         return 0;
     };
     const int x = value();
-    w.head("a", x);
-    layer.put(w, x);
-    if (second_reader) {
+    const auto put_other = [&] {
         w.head("b", x);
         w.conv(x, 3, {.bias = true});
-    }
+    };
+    if (other == other_reader::first) put_other();
+    w.head("a", x);
+    layer.put(w, x);
+    if (other == other_reader::second) put_other();
     return w.finish();
 }
 

@@ -23,9 +23,9 @@ graph_data data_away_from_kinks(const graph& g, const mode& m, int batch, bool o
 }
 
 template <class Backend>
-void check_layer(const layer_case& layer, before what, shape s, int batch, int capacity, bool second_reader, random_stream& r) {
+void check_layer(const layer_case& layer, before what, shape s, int batch, int capacity, other_reader other, random_stream& r) {
     if (s.h < layer.at_least.h || s.w < layer.at_least.w || s.c % layer.channels_divide_by != 0) return;
-    const graph g = put_together(what, s, layer, batch, second_reader);
+    const graph g = put_together(what, s, layer, batch, other);
     INFO(layer.name << " behind " << to_string(what) << "\n" << text_of(g, batch, capacity));
     const bool by_batch = std::any_of(g.nodes.begin(), g.nodes.end(), [&](const node& n) { return n.kind == op::batch_norm && n.in.plane() * batch == 1; });
     for (const mode& m : {training_mode(), validate::value(1)}) {
@@ -75,7 +75,7 @@ TEST_CASE_TEMPLATE("all layers behind everything agree with the reference: outpu
     constexpr size sizes[] = {{{4, 5, 4}, 2, 2}, {{16, 3, 5}, 1, 3}, {{34, 2, 2}, 3, 3}, {{18, 7, 6}, 2, 5}, {{8, 1, 7}, 3, 3}, {{2, 6, 9}, 1, 2}, {{48, 4, 5}, 2, 2}, {{20, 1, 1}, 5, 5}};
     for (const layer_case& layer : every_layer())
         for (const before what : every_before)
-            for (const size& one : sizes) check_layer<Backend>(layer, what, one.s, one.batch, one.capacity, false, r);
+            for (const size& one : sizes) check_layer<Backend>(layer, what, one.s, one.batch, one.capacity, other_reader::none, r);
 }
 
 TEST_CASE_TEMPLATE("a value with a second reader gets the sum of their gradients", Backend, fast, exact_only) {
@@ -84,5 +84,6 @@ TEST_CASE_TEMPLATE("a value with a second reader gets the sum of their gradients
     random_stream r(s, "layers");
     for (const layer_case& layer : every_layer())
         for (const before what : {before::source, before::norm, before::block, before::joined, before::joined_raw, before::summed})
-            for (const shape one : {shape{34, 4, 6}, shape{6, 5, 5}}) check_layer<Backend>(layer, what, one, 2, 3, true, r);
+            for (const shape one : {shape{34, 4, 6}, shape{6, 5, 5}})
+                for (const other_reader other : {other_reader::first, other_reader::second}) check_layer<Backend>(layer, what, one, 2, 3, other, r);
 }
