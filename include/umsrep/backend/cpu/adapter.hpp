@@ -61,21 +61,25 @@ struct adapted {
 
 } // namespace detail
 
-inline void through_reference_forward(const operands<float>& original) {
+// Templates, so that a file that runs no network on the backend does not compile the reference.
+
+template <class T = float>
+void through_reference_forward(const operands<T>& original) {
     const detail::adapted a(original, false);
-    reference<float>::forward(a.o);
-    parts<float> to;
+    reference<T>::forward(a.o);
+    parts<T> to;
     to.count = 1;
     to[0] = {original.out.data, original.n->out, nullptr, false, false};
     original.pool->run(original.out.n, [&](int n) { scatter_dense(a.o.out.sample(n), to, n); });
 }
 
-inline void through_reference_backward(const operands<float>& original) {
+template <class T = float>
+void through_reference_backward(const operands<T>& original) {
     const detail::adapted a(original, true);
-    reference<float>::backward(a.o);
+    reference<T>::backward(a.o);
     for (std::size_t i = 0; i < 2; ++i)
         if (original.sinks[i]) {
-            parts<float> to = original.sinks[i];
+            parts<T> to = original.sinks[i];
             original.pool->run(original.out.n, [&](int n) { scatter_dense(a.o.grad_in[i].sample(n), to, n); });
         }
 }
