@@ -13,6 +13,7 @@
 #include <umsrep/backend/operands.hpp>
 #include <umsrep/core/aligned_array.hpp>
 #include <umsrep/core/error.hpp>
+#include <umsrep/core/floating_point_mode.hpp>
 #include <umsrep/core/thread_pool.hpp>
 #include <umsrep/graph/count.hpp>
 
@@ -38,6 +39,13 @@ struct executor_memory {
         if (static_cast<std::size_t>(elements) > a.size()) a = aligned_array<T>(static_cast<std::size_t>(elements));
     }
 };
+
+/// Whether denormal numbers count as 0 in what a backend computes, on every thread: where it says so by a constant of this name.
+template <class Backend>
+constexpr bool flushes_denormals() {
+    if constexpr (requires { Backend::flushes_denormals; }) return Backend::flushes_denormals;
+    else return false;
+}
 
 /// Runs one plan on one backend in an arena, at the offsets the plan placed. Nothing is allocated after construction.
 /// What a backend offers: docs/design/backend.md.
@@ -85,6 +93,7 @@ public:
     template <class OnHead>
     void run(int n, const model_arrays<scalar>& arrays, seed dropout_seed, std::uint64_t step_number, OnHead&& on_head) {
         assert(n >= 1 && n <= capacity_);
+        const flush_denormals mode{flushes_denormals<Backend>()};
         const pass now{n, &arrays, dropout_seed, step_number};
         for (const step& s : plan_.steps) {
             if (s.what == phase::head) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <umsrep/core/error.hpp>
+#include <umsrep/core/floating_point_mode.hpp>
 
 namespace umsrep {
 
@@ -20,6 +21,8 @@ namespace umsrep {
 ///
 /// Which thread takes which task is left open: work must be cut into tasks by its own size, never by the number of threads, and
 /// each task must write its own part of the result. Then the bits do not depend on the number of threads.
+///
+/// They compute in the floating-point mode of the thread that calls `run`, so a `flush_denormals` there holds in every task.
 ///
 /// `run` allocates nothing. One `run` at a time: a `run` from inside a task, or from a second thread, throws option_error.
 class thread_pool {
@@ -56,7 +59,8 @@ public:
             return;
         }
         job_ = {const_cast<void*>(static_cast<const void*>(std::addressof(task))), tasks,
-                [](void* context, int i, int worker) { call(*static_cast<std::remove_reference_t<Task>*>(context), i, worker); }};
+                [](void* context, int i, int worker) { call(*static_cast<std::remove_reference_t<Task>*>(context), i, worker); },
+                floating_point_mode::current()};
         next_.store(0, std::memory_order_relaxed);
         working_.store(threads_ - 1, std::memory_order_relaxed);
         generation_.fetch_add(1, std::memory_order_release); // publishes the three lines above
@@ -72,6 +76,7 @@ private:
         void* context = nullptr;
         int tasks = 0;
         void (*call)(void*, int, int) = nullptr;
+        floating_point_mode mode = floating_point_mode::current();
     };
 
     /// Marks the pool as running for as long as it lives.
@@ -107,6 +112,7 @@ private:
         for (std::uint32_t seen = 0;;) {
             seen = wait_until(generation_, [seen](std::uint32_t now) { return now != seen; });
             if (stopping_.load(std::memory_order_relaxed)) return;
+            job_.mode.apply();
             take_tasks(worker);
             if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) working_.notify_one();
         }

@@ -431,6 +431,7 @@ private:
     }
 
     void update(const turn& now, const data::batch& b) {
+        const flush_denormals mode{flushes_denormals<backend>()};
         const std::size_t stages = static_cast<std::size_t>(model_->network().stage_count());
         const auto moves = [&](std::size_t p) { return now.reaches[p] && (p < stages || labelled(b, p - stages) > 0); };
         for (const slot s : now.idle)
