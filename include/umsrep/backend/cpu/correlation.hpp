@@ -48,6 +48,15 @@ struct pass {
     constexpr shape to() const { return adjoint ? map.wide : map.narrow; }
 };
 
+/// A gradient in memory that is still that of a batch-norm's result, or of the ReLU behind it: who reads it first applies the norm's backward and
+/// writes it back.
+struct pending_norm {
+    float* gradient = nullptr;
+    const float* z = nullptr;          ///< the norm's input, of the same shape
+    const float* state = nullptr;      ///< of the norm, coefficients included
+    bool relu = false;
+};
+
 /// Gradient of the weights: `wide` and the gradient of `narrow`, or the other way round; the map is the same.
 struct weight_pass {
     correlation map{};
@@ -55,6 +64,7 @@ struct weight_pass {
     float* gradient = nullptr; ///< (narrow.c, wide.c / groups, kh, kw), overwritten
     thread_pool* pool = nullptr;
     float* workspace = nullptr;
+    const pending_norm* pending = nullptr; ///< of narrow; null: narrow is what it should be
 };
 
 /// Hands out pieces of the workspace, each beginning on a cache line.

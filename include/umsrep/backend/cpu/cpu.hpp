@@ -41,6 +41,7 @@ struct cpu {
     using scalar = float;
     using policy = Policy;
     static constexpr int scalar_bytes = sizeof(float);
+    static constexpr bool flushes_denormals = true;
 
     static const char* name() { return Policy::allows_winograd ? "cpu" : "cpu<exact>"; }
     /// The kernels in use: "avx512", "avx2" or "portable".
@@ -90,7 +91,9 @@ private:
         else cpu_ops::direct_pass(cpu_ops::kernels(), p);
     }
     static std::size_t forward_convolution(operand_list chain);
-    static void backward_convolution(const operands<float>& o);
+    static void backward_convolution(const operands<float>& o, const cpu_ops::pending_norm* pending);
+    /// How many nodes of the chain's end it ran: a batch-norm, the ReLU behind it and the convolution before it together where they can be.
+    static std::size_t backward_norm(operand_list chain);
     static void forward_one(const operands<float>& o);
     static void backward_one(const operands<float>& o);
     static parts<float> whole(float* data, shape s) {
@@ -200,14 +203,14 @@ std::size_t cpu<Policy>::forward_convolution(operand_list chain) {
 }
 
 template <class Policy>
-void cpu<Policy>::backward_convolution(const operands<float>& o) {
+void cpu<Policy>::backward_convolution(const operands<float>& o, const cpu_ops::pending_norm* pending) {
     using namespace cpu_ops;
     const node& n = *o.n;
     const correlation map = correlation_of(n, o.out.n);
     const bool transposed = n.kind == op::conv_transpose;
     const parts<const float> dy = whole(static_cast<const float*>(o.grad_out.data), n.out);
     if (o.grad_weight != nullptr) {
-        const weight_pass p{map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace};
+        const weight_pass p{map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace, pending};
         if (suits_depthwise(map)) depthwise_weights(kernels(), p);
         else if (uses_winograd(map) && !transposed) winograd_weights(kernels(), p);
         else direct_weights(kernels(), p);
@@ -292,6 +295,27 @@ void cpu<Policy>::backward_one(const operands<float>& o) {
 }
 
 template <class Policy>
+std::size_t cpu<Policy>::backward_norm(operand_list chain) {
+    using namespace cpu_ops;
+    const std::size_t size = chain.size();
+    const bool relu = chain.back().n->kind == op::relu;
+    const std::size_t norms = relu ? 2 : 1; // and the ReLU
+    const operands<float>& norm = chain[size - norms];
+    float* const dy = const_cast<float*>(chain.back().grad_out.data);
+
+    // The gradient of the weights reads every element once: it can apply the norm's backward on the way, if the gradient stays in its place.
+    const operands<float>* const conv = size > norms && chain[size - norms - 1].n->kind == op::conv ? &chain[size - norms - 1] : nullptr;
+    const bool fuses = conv != nullptr && conv->grad_weight != nullptr && conv->grad_out.data == dy && uses_winograd(correlation_of(*conv->n, conv->out.n)) &&
+                       norm.sinks[0].count == 1 && norm.sinks[0][0].data == dy && !norm.sinks[0][0].accumulate && norm.sources[0].count == 1 &&
+                       norm.sources[0][0].norm == nullptr;
+    backward_batch_norm(kernels(), norm, dy, relu, fuses);
+    if (!fuses) return norms;
+    const pending_norm pending{dy, norm.sources[0][0].data, norm.state, relu};
+    backward_convolution(*conv, &pending);
+    return norms + 1;
+}
+
+template <class Policy>
 void cpu<Policy>::backward(operand_list chain) {
     using namespace cpu_ops;
     for (std::size_t left = chain.size(); left > 0;) {
@@ -299,17 +323,15 @@ void cpu<Policy>::backward(operand_list chain) {
         switch (o.n->kind) {
         case op::input: break;
         case op::conv:
-        case op::conv_transpose: backward_convolution(o); break;
-        case op::batch_norm: backward_batch_norm(kernels(), o, o.grad_out.data, false); break;
-        case op::relu:
-            if (left > 1 && chain[left - 2].n->kind == op::batch_norm && chain[left - 2].out.data == nullptr && o.out.data == nullptr &&
-                o.grad_in[0].data == o.grad_out.data) {
-                backward_batch_norm(kernels(), chain[left - 2], o.grad_out.data, true); // both at once
-                --left;
-            } else {
-                backward_one(o);
-            }
+        case op::conv_transpose: backward_convolution(o, nullptr); break;
+        case op::batch_norm: left -= backward_norm(chain.first(left)) - 1; break;
+        case op::relu: {
+            const bool behind_norm = left > 1 && chain[left - 2].n->kind == op::batch_norm && chain[left - 2].out.data == nullptr && o.out.data == nullptr &&
+                                     o.grad_in[0].data == o.grad_out.data;
+            if (behind_norm) left -= backward_norm(chain.first(left)) - 1;
+            else backward_one(o);
             break;
+        }
         default: backward_one(o);
         }
         --left;

@@ -22,13 +22,15 @@ T* block_plane(T* data, shape s, int sample, int block) {
     return data + sample * stored_elements(s) + block * s.plane() * lanes;
 }
 
-/// The state of a batch-norm: mean, 1 / deviation, scale and shift, each in whole blocks. A reader computes x scale + shift.
-constexpr std::ptrdiff_t norm_state_size(int channels) { return std::ptrdiff_t{4} * blocks_of(channels) * lanes; }
+/// The state of a batch-norm: mean, 1 / deviation, scale and shift, each in whole blocks, and three coefficients of its gradient for each block. A reader
+/// computes x scale + shift.
+constexpr std::ptrdiff_t norm_state_size(int channels) { return std::ptrdiff_t{7} * blocks_of(channels) * lanes; }
 template <class T>
 struct norm_state {
-    T *mean, *rstd, *scale, *shift;
+    T *mean, *rstd, *scale, *shift, *coefficients;
     norm_state(T* state, int channels)
-        : mean{state}, rstd{state + blocks_of(channels) * lanes}, scale{rstd + blocks_of(channels) * lanes}, shift{scale + blocks_of(channels) * lanes} {}
+        : mean{state}, rstd{state + blocks_of(channels) * lanes}, scale{rstd + blocks_of(channels) * lanes}, shift{scale + blocks_of(channels) * lanes},
+          coefficients{shift + blocks_of(channels) * lanes} {}
 };
 
 /// How a block of a part is read.

@@ -40,7 +40,6 @@ constexpr std::ptrdiff_t batch_norm_workspace(shape s, int batch, int threads) {
     const norm_pieces p(s, batch);
     workspace_cursor size;
     size.take(p.tasks() * moments_elements);
-    size.take(std::ptrdiff_t{p.blocks} * 3 * lanes);
     size.take(std::ptrdiff_t{threads} * norm_piece * lanes);
     return size.used();
 }
@@ -197,7 +196,6 @@ inline void forward_batch_norm(const kernel_table& k, const operands<float>& o, 
     workspace_cursor cursor(o.workspace);
     if (o.batch_statistics && found == nullptr) {
         auto* const mine = reinterpret_cast<moments*>(cursor.take(pieces.tasks() * moments_elements));
-        cursor.take(std::ptrdiff_t{pieces.blocks} * 3 * lanes);
         float* const copies = cursor.take(0);
         o.pool->run(pieces.tasks(), [&](int task, int worker) {
             pieces.visit(task, [&](int sample, int block, int first, int pixels) {
@@ -227,17 +225,17 @@ inline void forward_batch_norm(const kernel_table& k, const operands<float>& o, 
 
 /// With xhat = (x - mean) rstd, g the gradient behind a ReLU where there is one, means over the m values of a channel:
 /// grad_weight = sum g xhat, grad_bias = sum g, grad_in = weight rstd (g - mean(g) - xhat mean(g xhat)); without the means when the statistics
-/// are constants. `dy` is the gradient of the norm's (or the ReLU's) result.
-inline void backward_batch_norm(const kernel_table& k, const operands<float>& o, const float* dy, bool relu) {
+/// are constants. `dy` is the gradient of the norm's (or the ReLU's) result. `leave`: grad_in is left to who reads it, see pending_norm.
+inline void backward_batch_norm(const kernel_table& k, const operands<float>& o, const float* dy, bool relu, bool leave) {
     const shape s = o.n->in;
     if (stored_dense(s)) return backward_dense_batch_norm(o, dy, relu);
     const norm_pieces pieces(s, o.out.n);
     const int blocks = pieces.blocks;
     workspace_cursor cursor(o.workspace);
     float* const sums = cursor.take(pieces.tasks() * moments_elements);
-    float* const coefficients = cursor.take(std::ptrdiff_t{blocks} * 3 * lanes);
     float* const copies = cursor.take(0);
-    const norm_state<const float> state(o.state, s.c);
+    const norm_state<float> state(o.state, s.c);
+    float* const coefficients = state.coefficients;
 
     const auto visit = [&](int task, int worker, auto f) {
         pieces.visit(task, [&](int sample, int block, int first, int pixels) {
@@ -277,7 +275,7 @@ inline void backward_batch_norm(const kernel_table& k, const operands<float>& o,
         of_channel[lanes] = static_cast<float>(b);
         of_channel[2 * lanes] = static_cast<float>(through_statistics ? -a * first / count : 0);
     }
-    if (!o.sinks[0]) return;
+    if (!o.sinks[0] || leave) return;
     o.pool->run(pieces.tasks(), [&](int task, int worker) {
         visit(task, worker, [&](const norm_row& r, int sample, int block, int first) {
             const located<float> sink = locate(o.sinks[0], sample, block);

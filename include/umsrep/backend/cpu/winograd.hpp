@@ -283,7 +283,15 @@ inline void transform_gradients(const kernel_table& k, const weight_pass& c, con
                                 std::ptrdiff_t position) {
     const shape s = c.map.narrow;
     for_each_stretch(p, first, last, [&](int sample, int row, int column, int count, int at) {
-        k.winograd_gradient(locate(c.narrow, sample, block).plane, {s.h, s.w, 4 * row, 4 * column, count, position}, out + at * lanes);
+        const tile_row tiles{s.h, s.w, 4 * row, 4 * column, count, position};
+        if (c.pending == nullptr) { // read only
+            k.winograd_gradient(const_cast<float*>(locate(c.narrow, sample, block).plane), tiles, nullptr, out + at * lanes);
+            return;
+        }
+        const norm_state<const float> state(c.pending->state, s.c);
+        const norm_reading norm{block_plane(c.pending->z, s, sample, block), state.mean + block * lanes, state.coefficients + block * 3 * lanes,
+                                {state.scale + block * lanes, state.shift + block * lanes, c.pending->relu}};
+        k.winograd_gradient(block_plane(c.pending->gradient, s, sample, block), tiles, &norm, out + at * lanes);
     });
 }
 

@@ -253,14 +253,41 @@ inline void winograd_input(const float* plane, const tile_row& r, const reading&
     }
 }
 
-inline void winograd_gradient(const float* plane, const tile_row& r, float* out) {
+/// 16 channels of a batch-norm's backward pass: a g + b (z - mean) + c.
+struct norm_backward {
+    vec mean, scale, shift, a, b, c;
+};
+inline norm_backward norm_backward_of(const norm_reading& n) {
+    return {load(n.mean), load(n.forward.scale), load(n.forward.shift), load(n.coefficients), load(n.coefficients + lanes), load(n.coefficients + 2 * lanes)};
+}
+template <bool Relu>
+inline vec apply(const norm_backward& n, vec z, vec g) {
+    if constexpr (Relu) g = where_positive(multiply_add(z, n.scale, n.shift), g);
+    return multiply_add(n.a, g, multiply_add(n.b, z - n.mean, n.c));
+}
+
+enum class gradient_of { itself, norm, norm_and_relu };
+
+template <gradient_of What>
+inline void gradient_row(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
+    norm_backward n{};
+    if constexpr (What != gradient_of::itself) n = norm_backward_of(*norm);
     const bool rows_inside = r.y + 4 <= r.h;
     for (int t = 0; t < r.count; ++t, out += lanes) {
         const int x0 = r.x + 4 * t;
         alignas(64) float copy[16 * lanes];
-        const float* p = plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x0) * lanes;
+        const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(r.y) * r.w + x0) * lanes;
+        const float* p = plane + at;
         std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
-        if (!rows_inside || x0 + 4 > r.w) {
+        const bool inside = rows_inside && x0 + 4 <= r.w;
+        if (!inside) {
+            if constexpr (What != gradient_of::itself) {
+                for (int y = r.y; y < r.h && y < r.y + 4; ++y)
+                    for (int x = x0; x < r.w && x < x0 + 4; ++x) {
+                        const std::ptrdiff_t i = (static_cast<std::ptrdiff_t>(y) * r.w + x) * lanes;
+                        store(plane + i, apply<What == gradient_of::norm_and_relu>(n, load(norm->z + i), load(plane + i)));
+                    }
+            }
             copy_tile<4, read_as::plain>(plane, r, x0, zero(), zero(), copy);
             p = copy;
             row = 4 * lanes;
@@ -270,7 +297,15 @@ inline void winograd_gradient(const float* plane, const tile_row& r, float* out)
         for (int i = 0; i < 4; ++i) {
             vec x[4];
 #pragma GCC unroll 4
-            for (int j = 0; j < 4; ++j) x[j] = load(p + i * row + j * lanes);
+            for (int j = 0; j < 4; ++j) {
+                x[j] = load(p + i * row + j * lanes);
+                if constexpr (What != gradient_of::itself) {
+                    if (inside) {
+                        x[j] = apply<What == gradient_of::norm_and_relu>(n, load(norm->z + at + i * row + j * lanes), x[j]);
+                        store(plane + at + i * row + j * lanes, x[j]);
+                    }
+                }
+            }
             gradient_line(x, 1, y + 6 * i, 1);
         }
 #pragma GCC unroll 6
@@ -281,6 +316,11 @@ inline void winograd_gradient(const float* plane, const tile_row& r, float* out)
             for (int i = 0; i < 6; ++i) store(out + (6 * i + j) * r.position, z[i]);
         }
     }
+}
+
+inline void winograd_gradient(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
+    if (norm == nullptr) return gradient_row<gradient_of::itself>(plane, r, norm, out);
+    return norm->forward.relu ? gradient_row<gradient_of::norm_and_relu>(plane, r, norm, out) : gradient_row<gradient_of::norm>(plane, r, norm, out);
 }
 
 inline void winograd_output(const float* in, const tile_row& r, const output_reading& o, float* plane) {
@@ -449,13 +489,9 @@ inline void norm_sums(const norm_row& r, float* sums) { return r.forward.relu ? 
 
 template <bool Relu>
 inline void norm_gradient_as(const norm_row& r, const float* coefficients, float* out, bool accumulate) {
-    const vec a = load(coefficients), b = load(coefficients + lanes), c = load(coefficients + 2 * lanes);
-    const vec mean = load(r.mean), scale = load(r.forward.scale), shift = load(r.forward.shift);
+    const norm_backward n = norm_backward_of({r.z, r.mean, coefficients, r.forward});
     for (int p = 0; p < r.pixels; ++p) {
-        const vec z = load(r.z + p * lanes);
-        vec g = load(r.dy + p * lanes);
-        if constexpr (Relu) g = where_positive(multiply_add(z, scale, shift), g);
-        vec v = multiply_add(a, g, multiply_add(b, z - mean, c));
+        vec v = apply<Relu>(n, load(r.z + p * lanes), load(r.dy + p * lanes));
         if (accumulate) v = v + load(out + p * lanes);
         store(out + p * lanes, v);
     }

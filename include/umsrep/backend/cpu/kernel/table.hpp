@@ -92,6 +92,14 @@ struct norm_row {
 
 struct row_table;
 
+/// What a batch-norm's backward pass makes of 16 channels of a gradient, see norm_gradient.
+struct norm_reading {
+    const float* z = nullptr; ///< plane of the norm's input
+    const float* mean = nullptr;
+    const float* coefficients = nullptr;
+    reading forward{};
+};
+
 struct kernel_table {
     const char* name = nullptr;
     void (*multiply)(const multiply_call&) = nullptr;
@@ -101,8 +109,9 @@ struct kernel_table {
     void (*winograd_input)(const float* plane, const tile_row&, const reading&, float* out) = nullptr;
     /// 36 positions to 4x4 outputs in `plane` (h, w, 16): A^T m A.
     void (*winograd_output)(const float* in, const tile_row&, const output_reading&, float* plane) = nullptr;
-    /// 4x4 output gradients, from `plane`, to 36 positions: G dy G^T of F(3x3, 4x4).
-    void (*winograd_gradient)(const float* plane, const tile_row&, float* out) = nullptr;
+    /// 4x4 output gradients, from `plane`, to 36 positions: G dy G^T of F(3x3, 4x4). With a norm (else null) `plane` first becomes what its backward makes
+    /// of it.
+    void (*winograd_gradient)(float* plane, const tile_row&, const norm_reading* norm, float* out) = nullptr;
     /// 3x3 weights of 16 lanes, taps `step` elements apart, to 36 positions `position` apart: G w G^T of F(4x4, 3x3).
     void (*winograd_weight)(const float* w, std::ptrdiff_t step, float* out, std::ptrdiff_t position) = nullptr;
     /// `parts` arrays of 36 positions, summed in order, to 3x3 weight gradients dw[tap][lane]: A^T u A of F(3x3, 4x4).
