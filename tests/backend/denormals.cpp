@@ -26,7 +26,10 @@ std::vector<float> halved(int threads) {
     w.head("h", x);
     w.conv(x, 1, {.kernel = 1});
     const graph g = w.finish();
-    const std::vector<float> parameters{0.5f, 0.0f, 1.0f, 0.0f}, images(4 * 40 * 30, 1.5e-38f);
+    std::vector<float> parameters(static_cast<std::size_t>(g.parameters), 0.0f);
+    parameters[static_cast<std::size_t>(g[1].weight.offset)] = 0.5f;
+    parameters[static_cast<std::size_t>(g[2].weight.offset)] = 1.0f;
+    const std::vector<float> images(4 * 40 * 30, 1.5e-38f);
     thread_pool pool{threads};
     executor<Backend> e(g, validate::value(1), 4, pool);
     e.set_input(4, images.data());
@@ -46,7 +49,7 @@ TEST_CASE("denormal numbers count as 0 in a backend that says so, on every threa
     for (const int threads : {1, 3}) {
         CAPTURE(threads);
         const auto plain = halved<reference<float>>(threads), flushed = halved<flushing_reference>(threads);
-        CHECK(std::all_of(plain.begin(), plain.end(), [](float v) { return v == 0.75e-38f; }));
+        CHECK(std::all_of(plain.begin(), plain.end(), [](float v) { return v > 0.7e-38f && v < 0.8e-38f; }));
         CHECK(std::all_of(flushed.begin(), flushed.end(), [](float v) { return v == 0.0f; }));
         CHECK(floating_point_mode::current() == before);
     }
