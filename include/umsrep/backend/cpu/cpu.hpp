@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <umsrep/core/config.hpp>
+
+#if UMSREP_CPU_FALLBACK
+#include <umsrep/backend/cpu/fallback.hpp>
+#else
+
 #include <algorithm>
 #include <cstddef>
 #include <span>
@@ -13,22 +19,13 @@
 #include <umsrep/backend/cpu/dropout.hpp>
 #include <umsrep/backend/cpu/group_norm.hpp>
 #include <umsrep/backend/cpu/norm.hpp>
+#include <umsrep/backend/cpu/policy.hpp>
 #include <umsrep/backend/cpu/pooling.hpp>
 #include <umsrep/backend/cpu/resampling.hpp>
 #include <umsrep/backend/cpu/winograd.hpp>
 #include <umsrep/graph/storage.hpp>
 
 namespace umsrep {
-
-/// Policy of `cpu`: 3x3 convolutions by Winograd's method where that is faster. Errors of 1e-5 to 1e-4 of a result's root mean square.
-struct winograd {
-    static constexpr bool allows_winograd = true;
-};
-
-/// Policy of `cpu`: every convolution by the sum that defines it. Errors of a few 1e-6.
-struct exact {
-    static constexpr bool allows_winograd = false;
-};
 
 /// The fast backend for processors: float, channels in blocks of 16, kernels for the widest instruction set the machine has, whatever flags
 /// the program is built with. The environment variable UMSREP_CPU (portable, avx2, avx512) forces one.
@@ -339,3 +336,5 @@ void cpu<Policy>::backward(operand_list chain) {
 }
 
 } // namespace umsrep
+
+#endif
