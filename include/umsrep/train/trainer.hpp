@@ -2,13 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <limits>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,10 +16,10 @@
 #include <umsrep/data/loader.hpp>
 #include <umsrep/loss/loss_function.hpp>
 #include <umsrep/model.hpp>
-#include <umsrep/optim/clip.hpp>
-#include <umsrep/optim/layer_decay.hpp>
-#include <umsrep/optim/parameter_group.hpp>
+#include <umsrep/train/identity.hpp>
 #include <umsrep/train/options.hpp>
+#include <umsrep/train/progress.hpp>
+#include <umsrep/train/trained_parts.hpp>
 
 namespace umsrep {
 
@@ -78,7 +75,7 @@ public:
         executor<backend>& e = *now.run;
         const int n = static_cast<int>(b.size());
         e.set_input(n, b.images.data());
-        e.run(n, {model_->parameters().data(), model_->statistics().data(), gradients_.data(), first_trained_}, options_.random,
+        e.run(n, {model_->parameters().data(), model_->statistics().data(), parts_.gradients().data(), parts_.first_parameter()}, options_.random,
               static_cast<std::uint64_t>(now_.steps), [&](int h, tensor_view<T> logits, tensor_view<T> gradient) {
                   if (const std::size_t labelled = evaluate(h, b, logits, gradient); labelled == 0) loss_[static_cast<std::size_t>(h)] = nan();
               });
@@ -93,9 +90,9 @@ public:
         std::vector<named_tensor<const T>> result;
         for (const auto& t : std::as_const(*model_).tensors()) {
             const std::ptrdiff_t offset = t.values.data() - std::as_const(*model_).parameters().data();
-            if (t.statistic || offset < first_trained_) continue;
+            if (t.statistic || offset < parts_.first_parameter()) continue;
             result.push_back(t);
-            result.back().values = gradients_.span().subspan(static_cast<std::size_t>(offset - first_trained_), t.values.size());
+            result.back().values = parts_.gradients().subspan(static_cast<std::size_t>(offset - parts_.first_parameter()), t.values.size());
         }
         return result;
     }
@@ -169,8 +166,8 @@ public:
         const auto bytes = [](const auto& a) { return static_cast<std::int64_t>(a.size() * sizeof(T)); };
         memory m;
         m.parameters = static_cast<std::int64_t>((model_->parameters().size() + model_->statistics().size()) * sizeof(T));
-        m.gradients = bytes(gradients_);
-        for (const auto& moment : moments_) m.moments += bytes(moment);
+        m.gradients = parts_.gradient_bytes();
+        m.moments = parts_.moment_bytes();
         m.arena = bytes(memory_->arena);
         m.workspace = bytes(memory_->workspace);
         m.saved_statistics = bytes(memory_->saved);
@@ -178,38 +175,8 @@ public:
         return m;
     }
 
-    /// What must agree between a checkpoint and the trainer that restores it: the network layer by layer, the strategy, the numbers of the
-    /// optimiser and the options that change what a step computes. Names and values, to be compared as text.
-    std::map<std::string, std::string> identity() const {
-        std::uint64_t layers = hash_name("");
-        for (const node& n : model_->network().nodes) {
-            const std::string line = std::to_string(static_cast<int>(n.kind)) + model_->network().path(n) + ':' + std::to_string(n.inputs[0]) + ',' +
-                                     std::to_string(n.inputs[1]) + ':' + std::to_string(n.out.c) + 'x' + std::to_string(n.out.h) + 'x' +
-                                     std::to_string(n.out.w) + ':' + std::to_string(n.weight.size);
-            layers = layers * 31 + hash_name(line);
-        }
-        const auto real = [](double v) {
-            char text[32];
-            std::snprintf(text, sizeof text, "%.17g", v);
-            return std::string(text);
-        };
-        std::string weights;
-        for (const double w : options_.head_weights) weights += (weights.empty() ? "" : " ") + real(w);
-        return {{"network", std::to_string(layers)},
-                {"tasks", std::string(to_string(tasks_))},
-                {"first trained stage", std::to_string(what_.first_trained_stage)},
-                {"norm statistics", std::to_string(static_cast<int>(what_.norms))},
-                {"heads", std::to_string(heads_)},
-                {"moments", std::to_string(Optimizer::moments)},
-                {"learning rate", real(optimizer_.lr)},
-                {"weight decay", real(optimizer_.weight_decay)},
-                {"schedule", std::to_string(options_.schedule.index())},
-                {"dropout seed", std::to_string(options_.random.value)},
-                {"head weights", weights},
-                {"clip norm", real(options_.clip_norm)},
-                {"layer decay", real(options_.layer_decay)},
-                {"average", options_.average ? real(options_.average->decay) : "none"}};
-    }
+    /// What must agree between a checkpoint and the trainer that restores it.
+    training_identity identity() const { return identity_of(model_->network(), tasks_, what_, heads_, optimizer_, options_); }
 
     /// Shows everything that a bit-exact continuation needs to `a`: `a.number(name, int64)`, `a.values(name, span)` for what has a fixed
     /// size, `a.list(name, vector, row, rows)` for what has up to `rows` rows of that many values. The same function serves to save, to check
@@ -218,18 +185,10 @@ public:
     void archive(Archive& a) {
         a.values("parameters", model_->parameters());
         a.values("statistics", model_->statistics());
-        for (std::size_t i = 0; i < moments_.size(); ++i) a.values("moment." + std::to_string(i), moments_[i].span());
+        for (std::size_t i = 0; i < Optimizer::moments; ++i) a.values("moment." + std::to_string(i), parts_.moments(i));
         if (options_.average) a.values("average", average_.span());
-        a.number("epoch", now_.epoch);
-        a.number("batch", now_.batch);
-        a.number("steps", now_.steps);
-        a.number("average_updates", now_.average_updates);
-        a.number("wait", now_.wait);
-        a.number("stopped", now_.stopped);
-        a.values("updates", std::span<std::int64_t>(now_.updates));
-        a.values("loss_sum", std::span<double>(now_.loss_sum));
-        a.values("loss_count", std::span<double>(now_.loss_count));
-        a.values("best_monitor", std::span<double>(&now_.best, 1));
+        a.values("updates", parts_.updates());
+        now_.archive(a);
         a.list("best.parameters", best_parameters_, model_->parameters().size(), 1);
         a.list("best.statistics", best_statistics_, model_->statistics().size(), 1);
         if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) {
@@ -238,17 +197,11 @@ public:
             a.number("plateau.wait", p->state.wait);
             a.number("plateau.cooldown", p->state.cooldown);
         }
-        archive_history(a);
+        archive_epochs(a, history_, static_cast<std::size_t>(head_count));
     }
 
 private:
     using backend = typename Model::backend;
-
-    /// The parameters of one stage or head: they are updated together and count their own updates.
-    struct part {
-        std::ptrdiff_t begin = 0, end = 0;
-        std::vector<optim::parameter_group> groups; ///< relative to `begin`
-    };
 
     /// A kind of step: its plan, and what its backward pass gives gradients for. A stage behind the last tap of the turn's heads gets none.
     struct turn {
@@ -258,16 +211,6 @@ private:
         std::vector<slot> idle;    ///< parameters of reached parts whose own gradients are not
     };
 
-    /// Where the run is.
-    struct progress {
-        std::int64_t epoch = 0, batch = 0; ///< of the next batch
-        std::int64_t steps = 0, average_updates = 0;
-        std::int64_t wait = 0, stopped = 0;
-        std::vector<std::int64_t> updates; ///< per part
-        std::vector<double> loss_sum, loss_count;
-        double best = std::numeric_limits<double>::infinity();
-    };
-
     template <class Strategy>
     static mode checked() {
         static_assert(detail::mode_fits<Net, train<Strategy>>());
@@ -275,23 +218,20 @@ private:
     }
 
     trainer(Model& m, const mode& what, scheme tasks, Optimizer optimizer, batch capacity, train_options options, std::uint64_t heads)
-        : model_{&m}, optimizer_{optimizer}, options_{std::move(options)}, what_{what}, tasks_{tasks}, heads_{heads} {
+        : model_{&m}, optimizer_{optimizer}, options_{std::move(options)}, what_{what}, tasks_{tasks}, heads_{heads},
+          parts_{m.network(), what.first_trained_stage, options_.layer_decay, options_.decay_norms_and_biases} {
         const graph& g = m.network();
         if (options_.head_weights.empty()) options_.head_weights.assign(head_count, 1.0);
         if (options_.head_weights.size() != static_cast<std::size_t>(head_count))
             throw option_error("head weights", std::to_string(head_count) + " numbers", std::to_string(options_.head_weights.size()));
         if ((heads_ & ((std::uint64_t{1} << head_count) - 1)) == 0) throw option_error("heads to train", "at least one", "none");
 
-        find_parts(g, what.first_trained_stage);
-        const auto trained = static_cast<std::size_t>(g.parameters - first_trained_);
-        gradients_ = aligned_array<T>(trained);
-        for (auto& moment : moments_) moment = aligned_array<T>(trained);
-        if (options_.average) average_ = aligned_array<T>(trained);
+        if (options_.average) average_ = aligned_array<T>(parts_.gradients().size());
 
         const auto add_executor = [&](std::uint64_t mask) {
             mode step_mode = what;
             step_mode.heads = mask;
-            turn t{std::make_unique<executor<backend>>(g, step_mode, capacity.value, m.pool(), memory_), mask, std::vector<char>(parts_.size()), {}};
+            turn t{std::make_unique<executor<backend>>(g, step_mode, capacity.value, m.pool(), memory_), mask, std::vector<char>(parts_.count()), {}};
             const std::vector<node_plan>& plans = t.run->plan().nodes;
             for (std::size_t i = 0; i < plans.size(); ++i)
                 if (plans[i].trains) t.reaches[static_cast<std::size_t>(g.nodes[i].owner)] = true;
@@ -318,11 +258,9 @@ private:
             scratch = std::max(scratch, loss.scratch_size(capacity.value, g[g.heads[static_cast<std::size_t>(h)].logits].out, m.pool().threads()));
         });
         scratch_ = aligned_array<double>(scratch);
-        clipped_.reserve(parts_.size());
         loss_.assign(head_count, nan());
         now_.loss_sum.assign(head_count, 0);
         now_.loss_count.assign(head_count, 0);
-        now_.updates.assign(parts_.size(), 0);
         for (const head_info& h : g.heads) history_.heads.emplace_back(h.name);
     }
 
@@ -332,29 +270,6 @@ private:
     void for_each_loss(F f) const {
         [&]<std::size_t... H>(std::index_sequence<H...>) { (f(std::get<H>(losses_), static_cast<int>(H)), ...); }
         (std::make_index_sequence<static_cast<std::size_t>(head_count)>{});
-    }
-
-    /// Parts in the order of the parameters: the trained stages, then the heads.
-    void find_parts(const graph& g, int first_stage) {
-        first_trained_ = g.parameters;
-        parts_.resize(static_cast<std::size_t>(g.stage_count() + g.head_count()));
-        std::vector<optim::parameter_depth> depths;
-        for (const node& n : g.nodes)
-            for (const slot s : {n.weight, n.bias}) {
-                if (!s || n.owner < first_stage) continue;
-                part& p = parts_[static_cast<std::size_t>(n.owner)];
-                if (p.end == 0) p.begin = s.offset;
-                p.end = s.offset + s.size;
-                first_trained_ = std::min(first_trained_, s.offset);
-                const bool matrix = n.kind != op::batch_norm && n.kind != op::group_norm && s.offset == n.weight.offset;
-                depths.push_back({s.offset, s.offset + s.size, std::min(n.owner, g.stage_count()), matrix || options_.decay_norms_and_biases});
-            }
-        // A depth of its own for the heads even when no stage trains, so that their rate is the full one.
-        for (const optim::parameter_group& group : optim::layer_decay(depths, options_.layer_decay))
-            for (part& p : parts_) {
-                const std::ptrdiff_t begin = std::max(group.begin, p.begin), end = std::min(group.end, p.end);
-                if (begin < end) p.groups.push_back({begin - p.begin, end - p.begin, group.lr_scale, group.decay_scale});
-            }
     }
 
     void check_batch(const data::batch& b) const {
@@ -434,35 +349,20 @@ private:
         const flush_denormals mode{flushes_denormals<backend>()};
         const std::size_t stages = static_cast<std::size_t>(model_->network().stage_count());
         const auto moves = [&](std::size_t p) { return now.reaches[p] && (p < stages || labelled(b, p - stages) > 0); };
-        for (const slot s : now.idle)
-            std::fill_n(gradients_.data() + (s.offset - first_trained_), s.size, T{0}); // another turn's may stand there
-        const auto range = [&](aligned_array<T>& a, const part& p) {
-            return a.span().subspan(static_cast<std::size_t>(p.begin - first_trained_), static_cast<std::size_t>(p.end - p.begin));
-        };
-        clipped_.clear();
-        for (std::size_t p = 0; p < parts_.size(); ++p)
-            if (moves(p)) clipped_.push_back(range(gradients_, parts_[p]));
+        for (const slot& s : now.idle) { // another turn's may stand there
+            const std::span<T> gradient = parts_.gradient(s);
+            std::fill(gradient.begin(), gradient.end(), T{0});
+        }
         const double limit = options_.clip_norm > 0 ? options_.clip_norm : std::numeric_limits<double>::infinity();
-        if (!std::isfinite(optim::clip_by_norm(std::span<const std::span<T>>(clipped_), limit, &model_->pool())))
+        if (!std::isfinite(parts_.clip(limit, moves, model_->pool())))
             throw error("training step " + std::to_string(now_.steps + 1) + ", batch of '" + b.ids.front() + "'", "a finite gradient",
                         "one that is not; lower the learning rate or clip the gradient");
-
-        const double factor = rate_factor();
-        for (std::size_t k = 0; k < parts_.size(); ++k) {
-            if (!moves(k)) continue;
-            const part& p = parts_[k];
-            const std::span<T> gradient = range(gradients_, p);
-            std::array<std::span<T>, Optimizer::moments> state;
-            for (std::size_t i = 0; i < state.size(); ++i) state[i] = range(moments_[i], p);
-            optim::update_groups(optimizer_, std::span<const optim::parameter_group>(p.groups),
-                                 model_->parameters().subspan(static_cast<std::size_t>(p.begin), static_cast<std::size_t>(p.end - p.begin)),
-                                 std::span<const T>(gradient), state, ++now_.updates[k], factor, &model_->pool());
-        }
+        parts_.update(optimizer_, model_->parameters(), rate_factor(), moves, model_->pool());
         if (options_.average) options_.average->update(average_.span(), std::span<const T>(trained_parameters()), now_.average_updates++,
                                                     &model_->pool());
     }
 
-    std::span<T> trained_parameters() { return model_->parameters().subspan(static_cast<std::size_t>(first_trained_)); }
+    std::span<T> trained_parameters() { return model_->parameters().subspan(static_cast<std::size_t>(parts_.first_parameter())); }
 
     void end_epoch(data::loader* valid, const fit_options& o, double seconds) {
         epoch_record r;
@@ -522,24 +422,6 @@ private:
         return any ? sum : nan();
     }
 
-    template <class Archive>
-    void archive_history(Archive& a) {
-        std::vector<double> flat;
-        for (const epoch_record& r : history_.epochs) {
-            flat.insert(flat.end(), {static_cast<double>(r.epoch), r.learning_rate, r.monitor, r.best ? 1.0 : 0.0, r.seconds});
-            flat.insert(flat.end(), r.train_loss.begin(), r.train_loss.end());
-            flat.insert(flat.end(), r.valid_loss.begin(), r.valid_loss.end());
-        }
-        const std::size_t heads = static_cast<std::size_t>(head_count), row = 5 + 2 * heads;
-        a.list("history", flat, row, std::numeric_limits<std::size_t>::max());
-        history_.epochs.clear();
-        for (std::size_t i = 0; i + row <= flat.size(); i += row) {
-            const auto at = flat.begin() + static_cast<std::ptrdiff_t>(i), losses_at = at + 5;
-            const auto middle = losses_at + head_count, end = middle + head_count;
-            history_.epochs.push_back({static_cast<int>(at[0]), at[1], {losses_at, middle}, {middle, end}, at[2], at[3] != 0, at[4]});
-        }
-    }
-
     Model* model_;
     Optimizer optimizer_;
     train_options options_;
@@ -547,17 +429,14 @@ private:
     scheme tasks_;
     std::uint64_t heads_;
     losses losses_{};
-    std::vector<part> parts_;
-    std::ptrdiff_t first_trained_ = 0;
-    aligned_array<T> gradients_, average_;
-    std::array<aligned_array<T>, Optimizer::moments> moments_;
+    trained_parts<T, Optimizer> parts_;
+    aligned_array<T> average_;
     std::vector<turn> turns_;
     std::unique_ptr<executor<backend>> validation_;
     std::shared_ptr<executor_memory<T>> memory_ = std::make_shared<executor_memory<T>>(); ///< of all executors: they run in turn
     aligned_array<double> scratch_;
-    std::vector<std::span<T>> clipped_;
     std::vector<double> loss_;
-    progress now_;
+    training_progress now_;
     std::vector<T> best_parameters_, best_statistics_;
     history history_;
 };
