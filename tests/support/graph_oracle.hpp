@@ -90,6 +90,38 @@ public:
         return nearest;
     }
 
+    /// How much a norm amplifies the rounding of what it takes: the rms of its input over the smallest deviation of what is normalised together,
+    /// or a channel's mean over that, where statistics are constants.
+    double amplification() const {
+        double most = 0;
+        for (int i = 1; i < g_.size(); ++i) {
+            const node& n = g_[i];
+            if ((n.kind != op::batch_norm && n.kind != op::group_norm) || !use_[at(i)].forward) continue;
+            const std::vector<T>& x = values_[at(n.inputs[0])];
+            const double size = rms(x);
+            const auto amplify = [&](double variance, double largest) { most = std::max(most, largest / std::sqrt(variance + n.a.value)); };
+            if (n.kind == op::group_norm) {
+                const std::ptrdiff_t group = n.in.size() / n.a.groups;
+                for (auto first = x.begin(); first != x.end(); first += group) amplify(variance_of(std::vector<T>(first, first + group)), size);
+                continue;
+            }
+            for (int c = 0; c < n.in.c; ++c) {
+                const auto statistic = [&](slot s) { return static_cast<double>(d_.statistics[static_cast<std::size_t>(s.offset + c)]); };
+                if (!use_[at(i)].batch_statistics) {
+                    amplify(statistic(n.running_var), std::max(size, std::abs(statistic(n.running_mean))));
+                    continue;
+                }
+                std::vector<T> channel;
+                for (int sample = 0; sample < d_.batch; ++sample) {
+                    const auto first = x.begin() + sample * n.in.size() + c * n.in.plane();
+                    channel.insert(channel.end(), first, first + n.in.plane());
+                }
+                amplify(variance_of(channel), size);
+            }
+        }
+        return most;
+    }
+
     static double rms(const std::vector<T>& v) {
         double total = 0;
         for (const T x : v) total += static_cast<double>(x) * static_cast<double>(x);
@@ -99,12 +131,12 @@ public:
 private:
     static std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
-    static double deviation(const std::vector<T>& v) {
+    static double variance_of(const std::vector<T>& v) {
         double mean = 0;
         for (const T x : v) mean += static_cast<double>(x) / static_cast<double>(v.size());
-        const double squares = rms(v) * rms(v) - mean * mean;
-        return std::sqrt(std::max(squares, 1e-30));
+        return std::max(rms(v) * rms(v) - mean * mean, 0.0);
     }
+    static double deviation(const std::vector<T>& v) { return std::sqrt(std::max(variance_of(v), 1e-30)); }
     static double smallest(const std::vector<T>& v) {
         double least = std::numeric_limits<double>::infinity();
         for (const T x : v)

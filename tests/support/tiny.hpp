@@ -7,6 +7,7 @@
 #include <umsrep/umsrep.hpp>
 
 // Compiled once, in kernels.cpp.
+extern template struct umsrep::cpu<>;
 extern template struct umsrep::reference<float>;
 extern template struct umsrep::reference<double>;
 
