@@ -83,6 +83,9 @@ private:
     std::ptrdiff_t used_ = 0;
 };
 
+/// Results larger than this are not in the caches any more when the next layer reads them: kernels write them past the caches.
+inline constexpr std::ptrdiff_t streamed_elements = std::ptrdiff_t{4} << 20;
+
 /// Bias in whole blocks, so that kernels may read 16 of every block. Null stays null.
 inline const float* padded_bias(const float* bias, int channels, float* memory) {
     if (bias == nullptr) return nullptr;

@@ -26,11 +26,23 @@ struct direct_axis {
         return adjoint ? (phase + padding - tap * dilation) / out_step : tap * dilation - padding;
     }
     /// The least and the greatest shift of any tap that some phase reads.
-    constexpr int first_shift() const { return adjoint ? floor_divide(padding - (taps - 1) * dilation, out_step) : -padding; }
-    constexpr int last_shift() const { return adjoint ? floor_divide(out_step - 1 + padding, out_step) : (taps - 1) * dilation - padding; }
+    constexpr int first_shift() const { return extreme(-1); }
+    constexpr int last_shift() const { return extreme(1); }
+    /// No result reads beyond the source.
+    constexpr bool stays_inside() const { return first_shift() >= 0 && (count(0) - 1) * in_step + last_shift() < source; }
 
 private:
-    static constexpr int floor_divide(int a, int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+    constexpr int extreme(int sign) const {
+        int found = 0;
+        bool any = false;
+        for (int phase = 0; phase < out_step; ++phase)
+            for (int tap = 0; tap < taps; ++tap) {
+                if (!reached(phase, tap) || (any && sign * shift(phase, tap) <= sign * found)) continue;
+                found = shift(phase, tap);
+                any = true;
+            }
+        return found;
+    }
 };
 
 struct direct_plan {
@@ -44,7 +56,8 @@ struct direct_plan {
     int samples = 1, workers = 1;
     bool result_dense = false, source_dense = false;
 
-    constexpr int rows() const { return (band - 1) * y.in_step + y.last_shift() - y.first_shift() + 1; }
+    constexpr int rows_of_step() const { return y.last_shift() - y.first_shift() + 1; }
+    constexpr int rows() const { return (band - 1) * y.in_step + rows_of_step(); }
     constexpr int columns() const { return (std::max(1, x.count(0)) - 1) * x.in_step + x.last_shift() - x.first_shift() + 1; }
     constexpr int pixel() const { return source_dense ? inner : lanes; }
     constexpr std::ptrdiff_t packed_row() const { return std::ptrdiff_t{columns()} * pixel(); }
@@ -205,6 +218,9 @@ inline void direct_pass(const kernel_table& k, const pass& c) {
     float* const memory = cursor.take(0);
     c.pool->run(p.out, [&](int unit) { pack_weights(k, p, c, unit, weights + unit * p.weight_unit()); });
 
+    const bool as_it_lies = !stored_dense(from) && c.in.count == 1 && c.in[0].norm == nullptr && p.y.stays_inside() && p.x.stays_inside();
+    const bool finishes = c.then.scale != nullptr || c.then.relu || c.statistics != nullptr;
+    const bool streams = !finishes && !p.result_dense && c.map.batch * stored_elements(to) > streamed_elements;
     // Few tasks are cut further, along the blocks of results: that repeats the packing, and changes no sum.
     const int tasks = p.samples * p.bands, groups_of_units = (p.out + 1) / 2;
     const int splits = std::clamp((2 * p.workers + tasks - 1) / tasks, 1, groups_of_units);
@@ -218,11 +234,19 @@ inline void direct_pass(const kernel_table& k, const pass& c) {
         auto* const in_offset = reinterpret_cast<std::ptrdiff_t*>(mine.take(2 * p.table() * direct_plan::offset_elements));
         std::ptrdiff_t* const weight_offset = in_offset + p.table();
 
-        const int y0 = first_step * p.y.in_step + p.y.first_shift();
-        for (int b = 0; b < p.in; ++b)
-            pack_rows(k, c.in, from, sample, b, y0, p.rows(), p.x.first_shift(), p.columns(), p.pixel(), packed + b * p.packed_block());
+        const int y0 = first_step * p.y.in_step + p.y.first_shift(), steps = std::min(p.band, p.steps() - first_step);
+        const float* rows = packed;
+        std::ptrdiff_t row_size = p.packed_row(), block_size = p.packed_block();
+        if (as_it_lies) {
+            row_size = std::ptrdiff_t{from.w} * lanes;
+            block_size = from.plane() * lanes;
+            rows = block_plane(c.in[0].data, from, sample, 0) + y0 * row_size + p.x.first_shift() * lanes;
+        } else {
+            for (int b = 0; b < p.in; ++b)
+                pack_rows(k, c.in, from, sample, b, y0, (steps - 1) * p.y.in_step + p.rows_of_step(), p.x.first_shift(), p.columns(), p.pixel(),
+                          packed + b * p.packed_block());
+        }
 
-        const int steps = std::min(p.band, p.steps() - first_step);
         for (int phase = 0; phase < p.y.phases() * p.x.phases(); ++phase) {
             const int py = phase / p.x.phases(), px = phase % p.x.phases(), count = p.x.count(px);
             for (int unit = first_unit; unit < last_unit;) {
@@ -240,7 +264,7 @@ inline void direct_pass(const kernel_table& k, const pass& c) {
                     for (int ty = 0; ty < p.y.taps; ++ty)
                         for (int tx = 0; tx < p.x.taps; ++tx) {
                             if (!p.y.reached(py, ty) || !p.x.reached(px, tx)) continue;
-                            in_offset[blocks] = (p.first_block(unit) + b) * p.packed_block() + (p.y.shift(py, ty) - p.y.first_shift()) * p.packed_row() +
+                            in_offset[blocks] = (p.first_block(unit) + b) * block_size + (p.y.shift(py, ty) - p.y.first_shift()) * row_size +
                                                 std::ptrdiff_t{p.x.shift(px, tx) - p.x.first_shift()} * p.pixel();
                             weight_offset[blocks] = (std::ptrdiff_t{b} * p.taps + ty * p.x.taps + tx) * p.inner * lanes;
                             ++blocks;
@@ -257,10 +281,15 @@ inline void direct_pass(const kernel_table& k, const pass& c) {
                 m.units = units;
                 m.bias = bias == nullptr ? nullptr : bias + unit * lanes;
                 m.accumulate = sink.accumulate && !p.result_dense;
+                m.stream = streams && !m.accumulate;
                 for (int step = 0; step < steps && count > 0; ++step) {
                     const int y = py + p.y.out_step * (first_step + step);
                     if (y >= to.h) break;
-                    m.a = packed + step * p.y.in_step * p.packed_row();
+                    if (as_it_lies && phase == 0 && unit == first_unit) { // what the next step reads and this one did not
+                        const int next = y0 + step * p.y.in_step + p.rows_of_step(), last = std::min(from.h, next + p.y.in_step);
+                        m.next = {rows + (step * p.y.in_step + p.rows_of_step()) * row_size, std::max(0, last - next) * from.w, p.in, block_size};
+                    }
+                    m.a = rows + step * p.y.in_step * row_size;
                     if (p.result_dense) {
                         m.c = row;
                         k.multiply(m);
@@ -278,8 +307,8 @@ inline void direct_pass(const kernel_table& k, const pass& c) {
             }
         }
 
+        if (!finishes) return;
         const bool changes = c.then.scale != nullptr || c.then.relu;
-        if (!changes && c.statistics == nullptr) return;
         const int first_row = first_step * p.y.out_step, last_row = std::min(to.h, (first_step + steps) * p.y.out_step);
         for (int unit = first_unit; unit < last_unit; ++unit) {
             const reading then{c.then.scale == nullptr ? nullptr : c.then.scale + unit * lanes, c.then.scale == nullptr ? nullptr : c.then.shift + unit * lanes, c.then.relu};
@@ -307,8 +336,8 @@ struct direct_weight_plan {
     bool packs_narrow = false;
 
     constexpr std::ptrdiff_t sum() const { return rows.out * rows.weight_unit(); }
-    constexpr std::ptrdiff_t narrow_rows() const { return std::ptrdiff_t{rows.band} * rows.x.results * lanes; }
-    constexpr std::ptrdiff_t worker() const { return rows.packed() + (narrow_rows() + lanes - 1) / lanes * lanes; }
+    constexpr std::ptrdiff_t narrow_rows() const { return std::ptrdiff_t{rows.band} * rows.x.results * lanes + stagger; } ///< of one block
+    constexpr std::ptrdiff_t worker() const { return rows.packed() + 2 * narrow_rows(); }
     constexpr std::ptrdiff_t workspace() const {
         workspace_cursor size;
         size.take(sum() * sums);
@@ -323,7 +352,7 @@ constexpr direct_weight_plan plan_direct_weights(const correlation& map, int thr
     p.rows = plan_direct(map, false, threads);
     p.sums = static_cast<int>(std::clamp<std::ptrdiff_t>(all_sums / p.sum(), 1, 16));
     p.sums = std::min(p.sums, p.rows.samples * p.rows.bands);
-    p.splits = std::clamp(16 / p.sums, 1, p.rows.out);
+    p.splits = std::clamp((4 * threads + p.sums - 1) / p.sums, 1, (p.rows.out + 1) / 2); // each packs its rows again; no sum changes
     return p;
 }
 
@@ -335,6 +364,7 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
     float* const sums = cursor.take(plan.sum() * plan.sums);
     float* const memory = cursor.take(0);
     const bool narrow_dense = stored_dense(narrow);
+    const bool as_it_lies = !stored_dense(wide) && c.wide.count == 1 && c.wide[0].norm == nullptr && p.y.stays_inside() && p.x.stays_inside();
 
     c.pool->run(plan.sums * plan.splits, [&](int i, int worker) {
         const int which = i / plan.splits;
@@ -345,21 +375,40 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
         for (int task = bands.begin; task < bands.end; ++task) {
             const int sample = task / p.bands, first = task % p.bands * p.band, count = std::min(p.band, p.steps() - first);
             const int y0 = first * p.y.in_step + p.y.first_shift();
-            for (int b = 0; b < p.in; ++b)
-                pack_rows(k, c.wide, wide, sample, b, y0, p.rows(), p.x.first_shift(), p.columns(), p.pixel(), packed + b * p.packed_block());
+            const float* rows = packed;
+            std::ptrdiff_t row_size = p.packed_row(), block_size = p.packed_block();
+            if (as_it_lies) {
+                row_size = std::ptrdiff_t{wide.w} * lanes;
+                block_size = wide.plane() * lanes;
+                rows = block_plane(c.wide[0].data, wide, sample, 0) + y0 * row_size + p.x.first_shift() * lanes;
+            } else {
+                for (int b = 0; b < p.in; ++b)
+                    pack_rows(k, c.wide, wide, sample, b, y0, (count - 1) * p.y.in_step + p.rows_of_step(), p.x.first_shift(), p.columns(),
+                              p.pixel(), packed + b * p.packed_block());
+            }
+            // While this band is multiplied, what the next one reads comes nearer: its rows of wide lie behind this one's.
+            ahead next;
+            if (task + 1 < bands.end && (task + 1) % p.bands != 0) {
+                const int begin = y0 + (count - 1) * p.y.in_step + p.rows_of_step(), end = std::min(wide.h, begin + p.band * p.y.in_step);
+                if (as_it_lies && begin < end)
+                    next = {rows + (begin - y0) * row_size, (end - begin) * wide.w, p.in, block_size, 0, p.in * p.taps * ((units.size() + 1) / 2)};
+            }
             for (int unit = units.begin; unit < units.end;) {
-                const located<const float> right = narrow_dense ? located<const float>{} : locate(c.narrow, sample, unit);
-                const bool plain = !narrow_dense && right.as.scale == nullptr;
-                const bool paired = plain && unit + 1 < units.end && c.map.groups == 1 && !(c.narrow.count == 2 && unit + 1 == blocks_of(c.narrow[0].s.c));
+                const bool plain = !narrow_dense && c.narrow.count == 1 && c.narrow[0].norm == nullptr;
                 products_call m;
-                m.b = packed_narrow;
-                if (plain) m.b = right.plane + std::ptrdiff_t{first} * narrow.w * lanes;
-                else pack_rows(k, c.narrow, narrow, sample, unit, first, count, 0, narrow.w, lanes, packed_narrow);
-                m.units = paired ? 2 : 1;
-                m.b_unit = narrow.plane() * lanes;
+                m.units = unit + 1 < units.end && c.map.groups == 1 ? 2 : 1;
+                if (plain) {
+                    m.b = locate(c.narrow, sample, unit).plane + std::ptrdiff_t{first} * narrow.w * lanes;
+                    m.b_unit = narrow.plane() * lanes;
+                } else {
+                    for (int u = 0; u < m.units; ++u)
+                        pack_rows(k, c.narrow, narrow, sample, unit + u, first, count, 0, narrow.w, lanes, packed_narrow + u * plan.narrow_rows());
+                    m.b = packed_narrow;
+                    m.b_unit = plan.narrow_rows();
+                }
                 m.b_row = std::ptrdiff_t{narrow.w} * lanes;
                 m.a_pixel = std::ptrdiff_t{p.x.in_step} * p.pixel();
-                m.a_row = p.y.in_step * p.packed_row();
+                m.a_row = p.y.in_step * row_size;
                 m.rows = count;
                 m.pixels = narrow.w;
                 m.channels = p.inner;
@@ -368,9 +417,12 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
                 for (int b = 0; b < p.blocks(unit); ++b)
                     for (int ty = 0; ty < p.y.taps; ++ty)
                         for (int tx = 0; tx < p.x.taps; ++tx) {
-                            m.a = packed + (p.first_block(unit) + b) * p.packed_block() + (p.y.shift(0, ty) - p.y.first_shift()) * p.packed_row() +
+                            m.a = rows + (p.first_block(unit) + b) * block_size + (p.y.shift(0, ty) - p.y.first_shift()) * row_size +
                                   std::ptrdiff_t{p.x.shift(0, tx) - p.x.first_shift()} * p.pixel();
                             m.c = sum + unit * p.weight_unit() + (std::ptrdiff_t{b} * p.taps + ty * p.x.taps + tx) * p.inner * lanes;
+                            m.next = next;
+                            if (next.part + 1 < next.parts) ++next.part;
+                            else next.lines = 0;
                             k.products(m);
                         }
                 unit += m.units;
@@ -411,19 +463,43 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
 /// About 500 pixels are added up in float, and these sums in double: enough that the rounding stays below 1e-5 of a sum of random signs.
 constexpr int sum_channels_rows(shape s) { return std::max(1, 512 / s.w); }
 
-/// Sums over samples and pixels: the gradient of a bias. Sample by sample, then in double.
-inline void sum_channels(const kernel_table& k, const parts<const float>& value, shape s, int batch, thread_pool& pool, float* workspace, float* sums) {
-    if (stored_dense(s)) {
-        for (int c = 0; c < s.c; ++c) {
-            double total = 0;
-            for (int n = 0; n < batch; ++n) {
-                const float* const p = value[0].data + n * s.size() + c * s.plane();
-                for (std::ptrdiff_t x = 0; x < s.plane(); ++x) total += static_cast<double>(p[x]);
+/// Elements of a dense plane that are added up in float, 16 sums side by side. Planes of few have no such sums.
+inline constexpr int dense_piece = 512 * lanes;
+constexpr int dense_pieces(shape s) { return s.plane() < 4 * lanes ? 0 : static_cast<int>((s.plane() + dense_piece - 1) / dense_piece); }
+
+inline void sum_dense_channels(const kernel_table& k, const float* value, shape s, int batch, thread_pool& pool, float* workspace, float* sums) {
+    const int pieces = dense_pieces(s);
+    if (pieces == 0) {
+        pool.run(blocks_of(s.c), [&](int block) {
+            for (int c = block * lanes; c < std::min(s.c, (block + 1) * lanes); ++c) {
+                double total = 0;
+                for (int n = 0; n < batch; ++n)
+                    for (std::ptrdiff_t x = 0; x < s.plane(); ++x) total += static_cast<double>(value[n * s.size() + c * s.plane() + x]);
+                sums[c] = static_cast<float>(total);
             }
-            sums[c] = static_cast<float>(total);
-        }
+        });
         return;
     }
+    const int planes = batch * s.c;
+    pool.run(planes * pieces, [&](int i) {
+        const std::ptrdiff_t first = std::ptrdiff_t{i % pieces} * dense_piece, size = std::min<std::ptrdiff_t>(dense_piece, s.plane() - first);
+        const float* const p = value + i / pieces * s.plane() + first;
+        float* const share = workspace + std::ptrdiff_t{i} * lanes;
+        std::fill_n(share, lanes, 0.0f);
+        k.rows->sum(p, static_cast<int>(size / lanes), {}, share);
+        for (std::ptrdiff_t x = size / lanes * lanes; x < size; ++x) share[x % lanes] += p[x];
+    });
+    for (int c = 0; c < s.c; ++c) {
+        double total = 0;
+        for (int n = 0; n < batch; ++n)
+            for (int i = 0; i < pieces * lanes; ++i) total += static_cast<double>(workspace[(std::ptrdiff_t{n} * s.c + c) * pieces * lanes + i]);
+        sums[c] = static_cast<float>(total);
+    }
+}
+
+/// Sums over samples and pixels: the gradient of a bias. Sample by sample, then in double.
+inline void sum_channels(const kernel_table& k, const parts<const float>& value, shape s, int batch, thread_pool& pool, float* workspace, float* sums) {
+    if (stored_dense(s)) return sum_dense_channels(k, value[0].data, s, batch, pool, workspace, sums);
     const int blocks = blocks_of(s.c), rows = sum_channels_rows(s), pieces = (s.h + rows - 1) / rows;
     pool.run(batch * pieces * blocks, [&](int i) {
         const int block = i % blocks, piece = i / blocks % pieces, sample = i / blocks / pieces, first = piece * rows;
@@ -438,7 +514,7 @@ inline void sum_channels(const kernel_table& k, const parts<const float>& value,
     }
 }
 constexpr std::ptrdiff_t sum_channels_workspace(shape s, int batch) {
-    if (stored_dense(s)) return 0;
+    if (stored_dense(s)) return std::ptrdiff_t{batch} * s.c * dense_pieces(s) * lanes;
     return std::ptrdiff_t{batch} * ((s.h + sum_channels_rows(s) - 1) / sum_channels_rows(s)) * blocks_of(s.c) * lanes;
 }
 

@@ -65,7 +65,7 @@ constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, in
         p.chunk = std::min(p.chunk, p.out);
     } else {
         const std::ptrdiff_t tile_bytes = std::ptrdiff_t{positions} * lanes * 4 * (p.in + p.out);
-        p.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 24, 128));
+        p.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 24, 64));
         p.block = std::max(1, std::min({p.block, p.tiles, (p.tiles + 1) / 2}));
         if (p.block > p.columns) p.block -= p.block % p.columns; // whole rows: what the next block reads lies together
         p.held = p.block;
@@ -84,9 +84,6 @@ void for_each_stretch(const winograd_plan& p, int first, int last, F f) {
         t += count;
     }
 }
-
-/// Results larger than this are not in the caches any more when the next layer reads them.
-inline constexpr std::ptrdiff_t streamed_elements = std::ptrdiff_t{4} << 20;
 
 /// Rows of a block of channels that the tiles [first, last) read and those before them did not; `part` of `parts`.
 template <class T>
@@ -258,7 +255,7 @@ struct winograd_weight_plan {
 };
 
 constexpr winograd_weight_plan plan_winograd_weights(const correlation& map, int threads) {
-    constexpr std::ptrdiff_t cached_sums = 1 << 20, all_sums = std::ptrdiff_t{20} << 20, held_bytes = std::ptrdiff_t{32} << 20, task_bytes = std::ptrdiff_t{3} << 18;
+    constexpr std::ptrdiff_t cached_sums = 1 << 20, all_sums = std::ptrdiff_t{20} << 20, held_bytes = std::ptrdiff_t{32} << 20, task_bytes = 900 << 10;
     winograd_weight_plan p;
     p.tiles = plan_winograd(map.wide.c, map.narrow, map.batch, threads);
     winograd_plan& t = p.tiles;
@@ -269,7 +266,7 @@ constexpr winograd_weight_plan plan_winograd_weights(const correlation& map, int
         t.held = static_cast<int>(std::clamp<std::ptrdiff_t>(held_bytes / tile_bytes, std::min(64, t.tiles), t.tiles));
         t.block = std::min(64, t.held);
     } else {
-        t.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 16, 128));
+        t.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 16, 64));
         t.block = std::min(t.block, t.tiles);
         if (t.block > t.columns) t.block -= t.block % t.columns;
         t.held = t.block;

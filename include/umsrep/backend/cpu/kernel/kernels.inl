@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: MIT
 // The kernels, written once over `vec`, sixteen floats; included once for each instruction set. See table.hpp for what each computes.
 
-/// Fetches part `i` of `parts` of what is ahead into the second cache.
+/// Fetches part `i` of `parts` of what a call fetches into the second cache.
 inline void fetch_ahead(const ahead& next, int i, int parts) {
-    const int begin = static_cast<int>(static_cast<std::int64_t>(next.lines) * i / parts), end = static_cast<int>(static_cast<std::int64_t>(next.lines) * (i + 1) / parts);
-    for (int line = begin; line < end; ++line) __builtin_prefetch(next.first + static_cast<std::ptrdiff_t>(line) * lanes, 0, 2);
+    const std::int64_t all = static_cast<std::int64_t>(next.lines) * next.blocks, of = static_cast<std::int64_t>(next.parts) * parts;
+    const std::int64_t at = static_cast<std::int64_t>(next.part) * parts + i, begin = all * at / of, end = all * (at + 1) / of;
+    std::int64_t block = begin / next.lines, line = begin % next.lines;
+    for (std::int64_t left = end - begin; left > 0; --left) {
+        __builtin_prefetch(next.first + block * next.block + line * lanes, 0, 2);
+        if (++line == next.lines) {
+            line = 0;
+            ++block;
+        }
+    }
 }
 
 /// A tile of `Pixels` x `Units` sums stays in registers over the whole sum.
-/// `Neighbours`: pixels are 16 apart, which leaves their addresses to the instructions.
-template <int Pixels, int Units, bool Neighbours>
+/// `Distance` of the pixels where it is known, which leaves their addresses to the instructions; 0: m.a_pixel.
+template <int Pixels, int Units, int Distance>
 inline void multiply_tile(const multiply_call& m, const float* a, const float* b, float* c, const float* bias) {
     vec sum[Pixels][Units];
 #pragma GCC unroll 4
@@ -18,7 +26,7 @@ inline void multiply_tile(const multiply_call& m, const float* a, const float* b
 #pragma GCC unroll 16
         for (int p = 0; p < Pixels; ++p) sum[p][u] = m.accumulate ? load(c + p * m.c_pixel + u * m.c_unit) : start;
     }
-    const std::ptrdiff_t a_pixel = Neighbours ? std::ptrdiff_t{lanes} : m.a_pixel, b_unit = m.b_unit;
+    const std::ptrdiff_t a_pixel = Distance != 0 ? std::ptrdiff_t{Distance} : m.a_pixel, b_unit = m.b_unit;
     for (int j = 0; j < m.blocks; ++j) {
         const float* x = a + m.a_offset[j];
         const float* w = b + m.b_offset[j];
@@ -34,6 +42,13 @@ inline void multiply_tile(const multiply_call& m, const float* a, const float* b
             }
         }
     }
+    if (m.stream) {
+#pragma GCC unroll 16
+        for (int p = 0; p < Pixels; ++p)
+#pragma GCC unroll 4
+            for (int u = 0; u < Units; ++u) stream(c + p * m.c_pixel + u * m.c_unit, sum[p][u]);
+        return;
+    }
 #pragma GCC unroll 16
     for (int p = 0; p < Pixels; ++p)
 #pragma GCC unroll 4
@@ -42,16 +57,17 @@ inline void multiply_tile(const multiply_call& m, const float* a, const float* b
 
 using multiply_tile_function = void (*)(const multiply_call&, const float*, const float*, float*, const float*);
 
-template <int Units, bool Neighbours, std::size_t... Pixels>
+template <int Units, int Distance, std::size_t... Pixels>
 constexpr std::array<multiply_tile_function, sizeof...(Pixels)> multiply_tiles_of(std::index_sequence<Pixels...>) {
-    return {&multiply_tile<static_cast<int>(Pixels) + 1, Units, Neighbours>...};
+    return {&multiply_tile<static_cast<int>(Pixels) + 1, Units, Distance>...};
 }
-template <int Units, bool Neighbours>
-inline constexpr auto multiply_tiles = multiply_tiles_of<Units, Neighbours>(std::make_index_sequence<std::size_t{tile_pixels}>{});
+template <int Units, int Distance>
+inline constexpr auto multiply_tiles = multiply_tiles_of<Units, Distance>(std::make_index_sequence<std::size_t{tile_pixels}>{});
 
-inline multiply_tile_function choose_tile(int units, bool neighbours, std::size_t pixels) {
-    if (units == tile_units) return neighbours ? multiply_tiles<tile_units, true>[pixels - 1] : multiply_tiles<tile_units, false>[pixels - 1];
-    return neighbours ? multiply_tiles<1, true>[pixels - 1] : multiply_tiles<1, false>[pixels - 1];
+inline multiply_tile_function choose_tile(int units, std::ptrdiff_t distance, std::size_t pixels) {
+    if (units < tile_units) return distance == lanes ? multiply_tiles<1, lanes>[pixels - 1] : multiply_tiles<1, 0>[pixels - 1];
+    if (distance == lanes) return multiply_tiles<tile_units, lanes>[pixels - 1];
+    return distance == 2 * lanes ? multiply_tiles<tile_units, 2 * lanes>[pixels - 1] : multiply_tiles<tile_units, 0>[pixels - 1];
 }
 
 inline void multiply(const multiply_call& m) {
@@ -63,13 +79,14 @@ inline void multiply(const multiply_call& m) {
         const float* bias = m.bias != nullptr ? m.bias + u * lanes : nullptr;
         for (int t = 0, first = 0; t < tiles; ++t) { // as even as can be
             const int next = static_cast<int>(static_cast<std::int64_t>(m.pixels) * (t + 1) / tiles);
-            const multiply_tile_function tile = choose_tile(units, m.a_pixel == lanes, static_cast<std::size_t>(next - first));
+            const multiply_tile_function tile = choose_tile(units, m.a_pixel, static_cast<std::size_t>(next - first));
             if (m.next.lines > 0) fetch_ahead(m.next, done++, all_tiles);
             tile(m, m.a + first * m.a_pixel, b, c + first * m.c_pixel, bias);
             first = next;
         }
         u += units;
     }
+    if (m.stream) finish_streams();
 }
 
 template <int Channels, int Units>
@@ -102,14 +119,14 @@ inline void products_tile(const products_call& m, const float* a, const float* b
 }
 
 inline void products(const products_call& m) {
-    const int unit_groups = (m.units + product_units - 1) / product_units;
+    const int fetches = (m.units + product_units - 1) / product_units * (m.channels / product_channels);
     for (int u = 0, done = 0; u < m.units;) {
-        if (m.next.lines > 0) fetch_ahead(m.next, done++, unit_groups);
         const int units = m.units - u >= product_units ? product_units : 1;
         const float* b = m.b + u * m.b_unit;
         float* c = m.c + u * m.c_unit;
         int i = 0;
         for (; i + product_channels <= m.channels; i += product_channels) {
+            if (m.next.lines > 0) fetch_ahead(m.next, done++, fetches);
             if (units == product_units) products_tile<product_channels, product_units>(m, m.a + i, b, c + i * m.c_channel);
             else products_tile<product_channels, 1>(m, m.a + i, b, c + i * m.c_channel);
         }

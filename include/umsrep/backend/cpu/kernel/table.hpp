@@ -17,7 +17,10 @@ inline constexpr std::ptrdiff_t stagger = 16;
 /// Memory that will be read soon: cache lines fetched bit by bit while a product is computed, which itself needs none.
 struct ahead {
     const float* first = nullptr;
-    int lines = 0;
+    int lines = 0;                     ///< of each block
+    int blocks = 1;
+    std::ptrdiff_t block = 0;          ///< elements between them
+    int part = 0, parts = 1;           ///< this call fetches one of so many parts of it
 };
 
 /// c[unit][pixel][lane] = bias + sum over blocks j and i < inner of a[a_offset[j] + pixel a_pixel + i] b[b_offset[j] + unit b_unit + 16 i + lane].
@@ -34,6 +37,7 @@ struct multiply_call {
     int pixels = 0, units = 1;
     const float* bias = nullptr; ///< 16 for each unit; null: 0
     bool accumulate = false;     ///< add to c instead (then there is no bias)
+    bool stream = false;         ///< past the caches
     ahead next{};
 };
 
