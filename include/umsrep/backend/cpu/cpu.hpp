@@ -17,6 +17,7 @@
 #include <umsrep/backend/cpu/depthwise.hpp>
 #include <umsrep/backend/cpu/direct.hpp>
 #include <umsrep/backend/cpu/dropout.hpp>
+#include <umsrep/backend/cpu/few_channels.hpp>
 #include <umsrep/backend/cpu/group_norm.hpp>
 #include <umsrep/backend/cpu/norm.hpp>
 #include <umsrep/backend/cpu/policy.hpp>
@@ -84,6 +85,7 @@ private:
 
     static void run_pass(const cpu_ops::pass& p) {
         if (cpu_ops::suits_depthwise(p.map)) cpu_ops::depthwise_pass(cpu_ops::kernels(), p);
+        else if (cpu_ops::suits_few_channels(p.map, p.adjoint)) cpu_ops::few_channels_pass(cpu_ops::kernels(), p);
         else if (uses_winograd(p.map)) cpu_ops::winograd_pass(cpu_ops::kernels(), p);
         else cpu_ops::direct_pass(cpu_ops::kernels(), p);
     }
@@ -113,6 +115,7 @@ template <class Policy>
 constexpr int cpu<Policy>::statistics_rows(const node& n, int batch, int threads) {
     const cpu_ops::correlation map = cpu_ops::correlation_of(n, batch);
     if (cpu_ops::suits_depthwise(map)) return cpu_ops::depthwise_statistics_rows(map, n.kind == op::conv_transpose);
+    if (cpu_ops::suits_few_channels(map, n.kind == op::conv_transpose)) return cpu_ops::few_channels_statistics_rows(map);
     if (uses_winograd(map)) return cpu_ops::winograd_statistics_rows(cpu_ops::plan_winograd(n.in.c, n.out, batch, threads));
     return cpu_ops::direct_statistics_rows(cpu_ops::plan_direct(map, n.kind == op::conv_transpose, threads));
 }
@@ -123,12 +126,13 @@ constexpr std::ptrdiff_t cpu<Policy>::convolution_workspace(const node& n, int b
     const correlation map = correlation_of(n, batch);
     const std::ptrdiff_t statistics = std::ptrdiff_t{statistics_rows(n, batch, threads)} * blocks_of(n.out.c) * moments_elements;
     const std::ptrdiff_t bias = sum_channels_workspace(n.out, batch);
+    const std::ptrdiff_t few_channels = suits_few_channels(map) ? few_channels_workspace(map, threads) : 0;
+    const auto direct = [&](bool adjoint) { return suits_few_channels(map, adjoint) ? 0 : plan_direct(map, adjoint, threads).workspace(); };
     const std::ptrdiff_t passes =
         suits_depthwise(map) ? depthwise_workspace(map)
         : uses_winograd(map) ? std::max({plan_winograd(map.wide.c, map.narrow, batch, threads).workspace(), plan_winograd(map.narrow.c, map.wide, batch, threads).workspace(),
                                        plan_winograd_weights(map, threads).workspace()})
-                           : std::max({plan_direct(map, false, threads).workspace(), plan_direct(map, true, threads).workspace(),
-                                       plan_direct_weights(map, threads).workspace()});
+                             : std::max({few_channels, direct(false), direct(true), few_channels > 0 ? 0 : plan_direct_weights(map, threads).workspace()});
     return std::max(passes, bias) + (statistics + lanes - 1) / lanes * lanes;
 }
 
@@ -209,6 +213,7 @@ void cpu<Policy>::backward_convolution(const operands<float>& o, const cpu_ops::
     if (o.grad_weight != nullptr) {
         const weight_pass p{map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace, pending};
         if (suits_depthwise(map)) depthwise_weights(kernels(), p);
+        else if (suits_few_channels(map)) few_channels_weights(kernels(), p);
         else if (uses_winograd(map) && !transposed) winograd_weights(kernels(), p);
         else direct_weights(kernels(), p);
     }

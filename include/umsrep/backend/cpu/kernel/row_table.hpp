@@ -59,6 +59,34 @@ struct depthwise_row {
     bool accumulate = false; ///< add to what is there, last
 };
 
+/// A window over a few dense planes: value `i` of pixel x is planes[offset[i] + x step].
+struct plane_window {
+    const float* planes = nullptr;
+    const std::ptrdiff_t* offset = nullptr;
+    int count = 0;
+    std::ptrdiff_t step = 1;
+};
+
+/// A block of 16 channels, from the first pixel of a row on.
+struct block_row {
+    const float* first = nullptr;
+    reading as{};
+};
+
+/// One row of dense results, each a linear function of the channels of its pixel:
+/// out[result plane + x] = then(bias + sum over blocks and lanes of weights[result][block][lane] blocks[block][x][lane]).
+struct projected_row {
+    const block_row* blocks = nullptr;
+    int count = 0, pixels = 0;
+    const float* weights = nullptr;
+    int results = 1;
+    const float* bias = nullptr; ///< one of each result; null: 0
+    reading then{};              ///< one scale and shift of each result
+    float* out = nullptr;
+    std::ptrdiff_t plane = 0;
+    bool accumulate = false; ///< add to what is there, last
+};
+
 struct row_table {
     /// `in` is the first row of the windows that is inside of the plane, as are `to` and out for one row of results.
     void (*max_pool)(const float* in, const window_row&, const reading&, float* out) = nullptr;
@@ -85,6 +113,12 @@ struct row_table {
     void (*depthwise)(const depthwise_row&) = nullptr;
     /// sums, 16 of each tap of the window, += narrow[x] times what the tap sees, over the results. One of the two is read as it is.
     void (*depthwise_products)(const depthwise_row&, const float* narrow, const reading&, float* sums) = nullptr;
+
+    /// out[x][lane] = sum over i of weights[i][lane] times value i of the window at x, finished as `output_reading` says.
+    void (*from_planes)(const plane_window&, const float* weights, int pixels, const output_reading&, float* out) = nullptr;
+    /// sums[i][lane] += value i of the window at x times in[x][lane], over the pixels.
+    void (*plane_products)(const plane_window&, const float* in, const reading&, int pixels, float* sums) = nullptr;
+    void (*to_planes)(const projected_row&) = nullptr;
 
     // Elementwise functions; y is the gradient of the result in the backward ones, x what the formula reads (see reference/activation.hpp).
     void (*identity)(const map_row&) = nullptr;

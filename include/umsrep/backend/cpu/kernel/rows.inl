@@ -409,8 +409,8 @@ struct drop_of {
     static vec apply(vec x, vec y, vec keep) { return where_positive(y, keep * x); }
 };
 
-template <class F, bool ReluX, bool ReluY>
-inline void map_as(const map_row& m) {
+template <class F>
+inline void map(const map_row& m) {
     const scaling sx = scaling_of(m.as_x), sy = scaling_of(m.as_y);
     const vec value = all(m.value), used = m.lanes_used != nullptr ? load(m.lanes_used) : all(1);
     const bool masked = m.lanes_used != nullptr;
@@ -428,20 +428,21 @@ inline void map_as(const map_row& m) {
             py = y;
             to = out;
         }
-        const vec second = F::two ? read_scaled<ReluY>(py, sy) : zero();
-        vec v = F::apply(read_scaled<ReluX>(px, sx), second, value);
+        vec first = read_scaled<false>(px, sx), second = zero();
+        if (m.as_x.relu) first = positive(first); // asked here and not by a template: 13 functions of four kinds took long to compile
+        if constexpr (F::two) {
+            second = read_scaled<false>(py, sy);
+            if (m.as_y.relu) second = positive(second);
+        }
+        vec v = F::apply(first, second, value);
         if (masked) v = where_positive(used, v);
         if (m.accumulate) v = v + load(to);
         store(to, v);
         if (!whole) __builtin_memcpy(m.out + i, out, bytes);
     }
 }
-template <class F>
-inline void map(const map_row& m) {
-    if constexpr (F::two)
-        if (m.as_y.relu) return m.as_x.relu ? map_as<F, true, true>(m) : map_as<F, false, true>(m);
-    return m.as_x.relu ? map_as<F, true, false>(m) : map_as<F, false, false>(m);
-}
+
+#include <umsrep/backend/cpu/kernel/few_channels.inl>
 
 inline constexpr row_table row_kernels{&max_pool,
                                        &max_pool_gradient,
@@ -454,6 +455,9 @@ inline constexpr row_table row_kernels{&max_pool,
                                        &blend_row_gradient,
                                        &depthwise,
                                        &depthwise_products,
+                                       &from_planes,
+                                       &plane_products,
+                                       &to_planes,
                                        &map<identity_of>,
                                        &map<sum_of>,
                                        &map<relu_of>,

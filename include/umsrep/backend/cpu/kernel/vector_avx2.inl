@@ -56,6 +56,22 @@ inline vec power_of_two(vec n) { return {{power_of_two(n.v[0]), power_of_two(n.v
 inline constexpr int tile_pixels = 6, tile_units = 1;        // 12 registers of sums, 2 of weights, 1 pixel: 15 of 16
 inline constexpr int product_channels = 4, product_units = 1;
 
+/// Lane i of the result is the sum of the lanes of a[i].
+inline vec lane_sums(const vec* a) {
+    vec result;
+    for (int half = 0; half < 2; ++half, a += 8) {
+        __m256 b[8], c[4], d[2];
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) b[i] = _mm256_add_ps(a[i].v[0], a[i].v[1]);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) c[i] = _mm256_hadd_ps(b[2 * i], b[2 * i + 1]);
+#pragma GCC unroll 2
+        for (int i = 0; i < 2; ++i) d[i] = _mm256_hadd_ps(c[2 * i], c[2 * i + 1]); // four sums in each half
+        result.v[half] = _mm256_add_ps(_mm256_permute2f128_ps(d[0], d[1], 0x20), _mm256_permute2f128_ps(d[0], d[1], 0x31));
+    }
+    return result;
+}
+
 /// out[j][i] = in[i][j] for i < rows, j < columns, both at most 16; rows are `in_row` and `out_row` apart. Nothing else is read or written.
 inline void transpose(const float* in, std::ptrdiff_t in_row, int rows, int columns, float* out, std::ptrdiff_t out_row) {
     for (int j = 0; j < columns; ++j)

@@ -39,6 +39,23 @@ inline vec power_of_two(vec n) {
 inline constexpr int tile_pixels = 13, tile_units = 2;       // 26 sums, 2 weights, 1 pixel: 29 of 32 registers
 inline constexpr int product_channels = 8, product_units = 2; // 16 sums hide the latency of the multiply-add
 
+/// Lane i of the result is the sum of the lanes of a[i]: halves, quarters and so on of sixteen vectors added at once.
+inline vec lane_sums(const vec* a) {
+    __m512 b[8], c[4], d[2];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i)
+        b[i] = _mm512_add_ps(_mm512_maskz_unpacklo_ps(every_lane, a[2 * i].v, a[2 * i + 1].v), _mm512_maskz_unpackhi_ps(every_lane, a[2 * i].v, a[2 * i + 1].v));
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        const __m512d low = _mm512_castps_pd(b[2 * i]), high = _mm512_castps_pd(b[2 * i + 1]);
+        c[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xFF, low, high)), _mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xFF, low, high)));
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i)
+        d[i] = _mm512_add_ps(_mm512_maskz_shuffle_f32x4(every_lane, c[2 * i], c[2 * i + 1], 0x88), _mm512_maskz_shuffle_f32x4(every_lane, c[2 * i], c[2 * i + 1], 0xDD));
+    return {_mm512_add_ps(_mm512_maskz_shuffle_f32x4(every_lane, d[0], d[1], 0x88), _mm512_maskz_shuffle_f32x4(every_lane, d[0], d[1], 0xDD))};
+}
+
 /// out[j][i] = in[i][j] for i < rows, j < columns, both at most 16; rows are `in_row` and `out_row` apart. Nothing else is read or written.
 inline void transpose(const float* in, std::ptrdiff_t in_row, int rows, int columns, float* out, std::ptrdiff_t out_row) {
     const __mmask16 row_mask = static_cast<__mmask16>((1u << rows) - 1), column_mask = static_cast<__mmask16>((1u << columns) - 1);

@@ -82,6 +82,16 @@ inline vec power_of_two(vec n) {
 inline constexpr int tile_pixels = 2, tile_units = 1;
 inline constexpr int product_channels = 2, product_units = 1;
 
+/// Lane i of the result is the sum of the lanes of a[i].
+inline vec lane_sums(const vec* a) {
+    vec r;
+    for (int i = 0; i < 16; ++i) {
+        const quad q = (a[i].v[0] + a[i].v[1]) + (a[i].v[2] + a[i].v[3]);
+        r.v[i / 4][i % 4] = (q[0] + q[1]) + (q[2] + q[3]);
+    }
+    return r;
+}
+
 /// out[j][i] = in[i][j] for i < rows, j < columns, both at most 16; rows are `in_row` and `out_row` apart. Nothing else is read or written.
 inline void transpose(const float* in, std::ptrdiff_t in_row, int rows, int columns, float* out, std::ptrdiff_t out_row) {
     for (int j = 0; j < columns; ++j)
