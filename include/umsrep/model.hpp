@@ -15,9 +15,11 @@
 
 #include <xtensor/xtensor.hpp>
 
+#include <umsrep/backend/cpu/cpu.hpp>
+#include <umsrep/backend/describe.hpp>
 #include <umsrep/backend/executor.hpp>
-#include <umsrep/backend/reference/reference.hpp>
 #include <umsrep/core/units.hpp>
+#include <umsrep/network/describe.hpp>
 #include <umsrep/network/facts.hpp>
 
 namespace umsrep {
@@ -55,14 +57,15 @@ struct prediction {
     }
 };
 
-/// A network with weights on a backend: owns the parameters and running statistics, and predicts.
+/// A network with weights on a backend: owns the parameters and running statistics, and predicts. The backend is the fast one for
+/// processors unless another is named, such as `reference<double>`.
 ///
 ///     model<net> m{seed{1}, batch{8}, threads{2}};
 ///     auto lungs = m.predict(images).get<"lungs">();
 ///
 /// For a network with a dynamic image, give the size: `model<net> m{seed{1}, extent{480, 512}}`; misfits that only that size shows throw
 /// shape_mismatch. Same seed, same bits, whatever the number of threads.
-template <class Net, class Backend = reference<float>>
+template <class Net, class Backend = cpu<>>
 class model {
     static_assert(fits<Net>);
     using traits = network_traits<Net>;
@@ -100,7 +103,7 @@ public:
 
     /// Another model of the same size with the same weights and statistics.
     model clone() const {
-        model copy(body_->start, image(), batch{capacity()}, threads{body_->pool.threads()}, initialization::he, 0);
+        model copy(body_->start, image(), batch{capacity()}, threads{thread_count()}, initialization::he, 0);
         copy.assign(*this);
         for (int h = 0; h < head_count; ++h)
             if (head_count > 1 && body_->inference.plan().what.heads == std::uint64_t{1} << h) copy.predict_only(h);
@@ -110,6 +113,11 @@ public:
     const graph& network() const { return body_->net; }
     shape image() const { return body_->net.nodes[0].out; }
     thread_pool& pool() { return body_->pool; }
+    int thread_count() const { return body_->pool.threads(); }
+    /// What computes it: "cpu, avx512; 2 threads".
+    std::string computed_by() const {
+        return describe_backend<Backend>() + "; " + std::to_string(thread_count()) + (thread_count() == 1 ? " thread" : " threads");
+    }
     seed initial_seed() const { return body_->start; }
     int capacity() const { return body_->inference.capacity(); }
 
@@ -291,5 +299,11 @@ private:
 
     std::unique_ptr<state> body_;
 };
+
+/// The table of a model's network (see network/describe.hpp), and below it what computes it.
+template <class Net, class Backend>
+std::string describe(const model<Net, Backend>& m) {
+    return describe(m.network()) + "\ncomputed by " + m.computed_by() + "\n";
+}
 
 } // namespace umsrep

@@ -156,3 +156,16 @@ TEST_CASE("what is allocated is what the constant plan says") {
     CHECK(std::equal(planned.steps.begin(), planned.steps.end(), e.plan().steps.begin(), e.plan().steps.end()));
     CHECK(std::equal(planned.buffers.begin(), planned.buffers.end(), e.plan().buffers.begin(), e.plan().buffers.end()));
 }
+
+TEST_CASE_TEMPLATE("a model's table ends with what computes it", Backend, cpu<>, cpu<exact>, reference<double>) {
+    const model<tiny, Backend> one{seed{1}}, two{seed{1}, batch{1}, threads{2}};
+    CHECK(describe(one).starts_with(describe<tiny>()));
+    CHECK(describe(one).ends_with("computed by " + describe_backend<Backend>() + "; 1 thread\n"));
+    CHECK(two.computed_by() == describe_backend<Backend>() + "; 2 threads");
+}
+
+TEST_CASE("a backend is described with the instruction set that it uses") {
+    CHECK(describe_backend<reference<double>>() == "reference");
+    CHECK(describe_backend<cpu<>>() == std::string("cpu, ") + cpu<>::instruction_set());
+    CHECK(describe_backend<cpu<exact>>() == std::string("cpu<exact>, ") + cpu<>::instruction_set());
+}

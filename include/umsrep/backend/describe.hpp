@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+namespace umsrep {
+
+/// A backend in words, with what of this machine it uses: "cpu, avx512", "cpu<exact>, portable", "reference".
+template <class Backend>
+std::string describe_backend() {
+    std::string text = Backend::name();
+    if constexpr (requires { Backend::instruction_set(); }) text += std::string(", ") + Backend::instruction_set();
+    return text;
+}
+
+} // namespace umsrep
