@@ -15,6 +15,7 @@
 #include <umsrep/core/pieces.hpp>
 #include <umsrep/core/tensor_view.hpp>
 #include <umsrep/loss/detail/check.hpp>
+#include <umsrep/loss/detail/gaussian_window.hpp>
 #include <umsrep/loss/detail/pack.hpp>
 
 /// Structural similarity of two planes and its derivative, and the pyramid over it. Sources: Wang, Bovik, Sheikh, Simoncelli,
@@ -22,24 +23,8 @@
 /// similarity", Asilomar 2003 (scales, weights).
 namespace umsrep::loss::detail {
 
-inline constexpr int ssim_window = 11;
 inline constexpr double ssim_c1 = 0.01 * 0.01, ssim_c2 = 0.03 * 0.03; // (K1 L)^2, (K2 L)^2 with L = 1
 inline constexpr std::array<double, 5> ms_ssim_weights{0.0448, 0.2856, 0.3001, 0.2363, 0.1333};
-
-/// The Gaussian of sigma 1.5 on 11 taps, sum 1.
-inline const std::array<double, ssim_window>& ssim_taps() {
-    static const auto taps = [] {
-        std::array<double, ssim_window> g{};
-        double sum = 0.0;
-        for (int k = 0; k < ssim_window; ++k) {
-            const double d = (k - ssim_window / 2) / 1.5;
-            sum += g[static_cast<std::size_t>(k)] = std::exp(-0.5 * d * d);
-        }
-        for (double& tap : g) tap /= sum;
-        return g;
-    }();
-    return taps;
-}
 
 /// Height and width of a plane and of its filtered inside, where the window lies wholly on the image.
 struct frame {
@@ -54,17 +39,9 @@ struct frame {
 using row = Eigen::Map<Eigen::ArrayXd>;
 using const_row = Eigen::Map<const Eigen::ArrayXd>;
 
-/// out = the Gaussian over eleven rows of `n` elements. The taps are symmetric: rows are added in pairs first.
-inline void smooth(const std::array<const double*, ssim_window>& rows, std::ptrdiff_t n, double* out) {
-    const auto& g = ssim_taps();
-    const auto at = [&](std::size_t k) { return const_row{rows[k], n}; };
-    row{out, n} = g[5] * at(5) + (g[4] * (at(4) + at(6)) + g[3] * (at(3) + at(7))) +
-                  (g[2] * (at(2) + at(8)) + (g[1] * (at(1) + at(9)) + g[0] * (at(0) + at(10))));
-}
-
 /// The Gaussian along a row of n + 10 elements.
 inline void smooth_along(const double* in, std::ptrdiff_t n, double* out) {
-    std::array<const double*, ssim_window> shifted;
+    window_rows shifted;
     for (std::size_t k = 0; k < shifted.size(); ++k) shifted[k] = in + k;
     smooth(shifted, n, out);
 }
@@ -79,8 +56,8 @@ public:
     double* operator[](int y) const { return first_ + y % ssim_window * width_; }
 
     /// Rows y to y + 10, `zeros` for those outside [0, height).
-    std::array<const double*, ssim_window> window(int y, int height, const double* zeros) const {
-        std::array<const double*, ssim_window> rows;
+    window_rows window(int y, int height, const double* zeros) const {
+        window_rows rows;
         for (int k = 0; k < ssim_window; ++k) rows[static_cast<std::size_t>(k)] = y + k >= 0 && y + k < height ? (*this)[y + k] : zeros;
         return rows;
     }
