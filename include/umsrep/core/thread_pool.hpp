@@ -52,23 +52,8 @@ public:
     template <class Task>
         requires(std::is_invocable_v<Task&, int> || std::is_invocable_v<Task&, int, int>)
     void run(int tasks, Task&& task) {
-        if (tasks <= 0) return;
-        const claim claimed{busy_};
-        if (threads_ == 1 || tasks == 1) {
-            for (int i = 0; i < tasks; ++i) call(task, i, 0);
-            return;
-        }
-        job_ = {const_cast<void*>(static_cast<const void*>(std::addressof(task))), tasks,
-                [](void* context, int i, int worker) { call(*static_cast<std::remove_reference_t<Task>*>(context), i, worker); },
-                floating_point_mode::current()};
-        next_.store(0, std::memory_order_relaxed);
-        working_.store(threads_ - 1, std::memory_order_relaxed);
-        generation_.fetch_add(1, std::memory_order_release); // publishes the three lines above
-        generation_.notify_all();
-        take_tasks(0);
-        wait_until(working_, [](int workers) { return workers == 0; });
-        failed_.store(false, std::memory_order_relaxed);
-        if (const std::exception_ptr failure = std::exchange(failure_, nullptr)) std::rethrow_exception(failure);
+        run_any(tasks, const_cast<void*>(static_cast<const void*>(std::addressof(task))),
+                [](void* context, int i, int worker) { call(*static_cast<std::remove_reference_t<Task>*>(context), i, worker); });
     }
 
 private:
@@ -95,6 +80,25 @@ private:
     static void call(Task& task, int i, int worker) {
         if constexpr (std::is_invocable_v<Task&, int, int>) task(i, worker);
         else task(i);
+    }
+
+    /// `run` of any type of task: compiled once, not once for each.
+    void run_any(int tasks, void* context, void (*call_task)(void*, int, int)) {
+        if (tasks <= 0) return;
+        const claim claimed{busy_};
+        if (threads_ == 1 || tasks == 1) {
+            for (int i = 0; i < tasks; ++i) call_task(context, i, 0);
+            return;
+        }
+        job_ = {context, tasks, call_task, floating_point_mode::current()};
+        next_.store(0, std::memory_order_relaxed);
+        working_.store(threads_ - 1, std::memory_order_relaxed);
+        generation_.fetch_add(1, std::memory_order_release); // publishes the three lines above
+        generation_.notify_all();
+        take_tasks(0);
+        wait_until(working_, [](int workers) { return workers == 0; });
+        failed_.store(false, std::memory_order_relaxed);
+        if (const std::exception_ptr failure = std::exchange(failure_, nullptr)) std::rethrow_exception(failure);
     }
 
     void take_tasks(int worker) {

@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstddef>
 
 #include <umsrep/backend/cpu/correlation.hpp>
 #include <umsrep/backend/reference/reference.hpp>
 
-/// Any operation by way of the reference backend: dense copies of what it reads, and back. For what has no kernel of its own, or not for a
-/// layout: right for everything, and no faster than the copies.
+/// An operation by way of the reference backend: dense copies of what it reads, and back. For what has no kernel of its own, or not for a
+/// layout: right for all of these, and no faster than the copies.
 namespace umsrep::cpu_ops {
 
 constexpr std::ptrdiff_t adapter_workspace(const node& n, int batch, int threads) {
@@ -59,14 +60,49 @@ struct adapted {
     }
 };
 
-} // namespace detail
+// Templates, so that a file that runs no network on the backend does not compile the reference; and only of what comes this way, for its
+// convolutions alone take as long to compile as most of the rest.
 
-// Templates, so that a file that runs no network on the backend does not compile the reference.
+template <class T>
+void reference_forward(const operands<T>& o) {
+    using namespace reference_ops;
+    switch (o.n->kind) {
+    case op::group_norm: return forward_group_norm(o);
+    case op::softmax: return forward_softmax(o);
+    case op::max_pool: return forward_max_pool(o);
+    case op::avg_pool: return forward_avg_pool(o);
+    case op::global_avg_pool: return forward_global_avg_pool(o);
+    case op::upsample_nearest: return forward_upsample_nearest(o);
+    case op::upsample_bilinear: return forward_upsample_bilinear(o);
+    case op::linear: return forward_linear(o);
+    case op::concat: return forward_concat(o);
+    default: assert(!"has kernels of its own");
+    }
+}
+
+template <class T>
+void reference_backward(const operands<T>& o) {
+    using namespace reference_ops;
+    switch (o.n->kind) {
+    case op::group_norm: return backward_group_norm(o);
+    case op::softmax: return backward_softmax(o);
+    case op::max_pool: return backward_max_pool(o);
+    case op::avg_pool: return backward_avg_pool(o);
+    case op::global_avg_pool: return backward_global_avg_pool(o);
+    case op::upsample_nearest: return backward_upsample_nearest(o);
+    case op::upsample_bilinear: return backward_upsample_bilinear(o);
+    case op::linear: return backward_linear(o);
+    case op::concat: return backward_concat(o);
+    default: assert(!"has kernels of its own");
+    }
+}
+
+} // namespace detail
 
 template <class T = float>
 void through_reference_forward(const operands<T>& original) {
     const detail::adapted a(original, false);
-    reference<T>::forward(a.o);
+    detail::reference_forward(a.o);
     parts<T> to;
     to.count = 1;
     to[0] = {original.out.data, original.n->out, nullptr, false, false};
@@ -76,7 +112,7 @@ void through_reference_forward(const operands<T>& original) {
 template <class T = float>
 void through_reference_backward(const operands<T>& original) {
     const detail::adapted a(original, true);
-    reference<T>::backward(a.o);
+    detail::reference_backward(a.o);
     for (std::size_t i = 0; i < 2; ++i)
         if (original.sinks[i]) {
             parts<T> to = original.sinks[i];
