@@ -55,6 +55,7 @@ struct pending_norm {
     const float* z = nullptr;          ///< the norm's input, of the same shape
     const float* state = nullptr;      ///< of the norm, coefficients included
     bool relu = false;
+    bool wanted = true;                ///< whether it is read again: if not, what the norm's backward makes of it need not be written
 };
 
 /// Gradient of the weights: `wide` and the gradient of `narrow`, or the other way round; the map is the same.

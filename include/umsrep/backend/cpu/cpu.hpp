@@ -79,6 +79,10 @@ private:
         return Policy::allows_winograd && map.suits_winograd() && map.wide.c >= 12 && map.narrow.c >= 12 && fills_tiles(map.wide) && fills_tiles(map.narrow) &&
                !cpu_ops::stored_dense(map.wide) && !cpu_ops::stored_dense(map.narrow);
     }
+    /// Whether a convolution's weights' pass applies the backward of the norm behind it.
+    static constexpr bool applies_norms(const cpu_ops::correlation& map) {
+        return uses_winograd(map) || (cpu_ops::suits_few_channels(map) && !cpu_ops::stored_dense(map.narrow));
+    }
     static constexpr std::ptrdiff_t convolution_workspace(const node& n, int batch, int threads);
     /// Rows of statistics that the forward pass of a convolution leaves.
     static constexpr int statistics_rows(const node& n, int batch, int threads);
@@ -307,12 +311,12 @@ std::size_t cpu<Policy>::backward_norm(operand_list chain) {
 
     // The gradient of the weights reads every element once: it can apply the norm's backward on the way, if the gradient stays in its place.
     const operands<float>* const conv = size > norms && chain[size - norms - 1].n->kind == op::conv ? &chain[size - norms - 1] : nullptr;
-    const bool fuses = conv != nullptr && conv->grad_weight != nullptr && conv->grad_out.data == dy && uses_winograd(correlation_of(*conv->n, conv->out.n)) &&
+    const bool fuses = conv != nullptr && conv->grad_weight != nullptr && conv->grad_out.data == dy && applies_norms(correlation_of(*conv->n, conv->out.n)) &&
                        norm.sinks[0].count == 1 && norm.sinks[0][0].data == dy && !norm.sinks[0][0].accumulate && norm.sources[0].count == 1 &&
                        norm.sources[0][0].norm == nullptr;
     backward_batch_norm(kernels(), norm, dy, relu, fuses);
     if (!fuses) return norms;
-    const pending_norm pending{dy, norm.sources[0][0].data, norm.state, relu};
+    const pending_norm pending{dy, norm.sources[0][0].data, norm.state, relu, bool(conv->sinks[0]) || conv->grad_bias != nullptr};
     backward_convolution(*conv, &pending);
     return norms + 1;
 }

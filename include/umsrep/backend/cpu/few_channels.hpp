@@ -42,6 +42,8 @@ struct few_channels_plan {
     /// Rows of both follow each other in the same way: several are one long one.
     constexpr bool is_one_row() const { return columns() == many.w && columns() == few.w && rows(many.h) == many.h && is_inside(); }
     constexpr std::ptrdiff_t packed() const { return std::ptrdiff_t{few.c} * rows(rows_of_band(many)) * columns(); }
+    /// Of a thread: planes, and a row of a block.
+    constexpr std::ptrdiff_t worker() const { return (packed() + lanes - 1) / lanes * lanes + std::ptrdiff_t{many.w} * lanes; }
     constexpr int bands() const { return batch * bands_of(many); }
     constexpr std::ptrdiff_t weights() const { return std::ptrdiff_t{blocks()} * window() * lanes; }
     /// Parts of a sum over all pixels. They bound the memory, and do not depend on the threads.
@@ -89,9 +91,9 @@ constexpr std::ptrdiff_t few_channels_workspace(const correlation& map, int thre
     workspace_cursor pass, sums;
     pass.take(p.blocks() * lanes);
     pass.take(p.weights());
-    pass.take(p.workers * (p.packed() + lanes));
+    pass.take(p.workers * p.worker());
     sums.take(p.sums() * p.weights());
-    sums.take(p.workers * (p.packed() + lanes));
+    sums.take(p.workers * p.worker());
     return std::max(pass.used(), sums.used());
 }
 
@@ -186,8 +188,9 @@ inline void few_to_many(const kernel_table& k, const pass& c, const few_channels
     const bool streams = p.batch * stored_elements(p.many) > streamed_elements;
     const int bands = bands_of(p.many), band = rows_of_band(p.many);
     c.pool->run(p.bands(), [&](int task, int worker) {
-        const int sample = task / bands, first = task % bands * band, last = std::min(p.many.h, first + band), rows = p.is_one_row() ? last - first : 1;
-        few_planes planes(k, p, c.in[0], copies + worker * (p.packed() + lanes));
+        const int sample = task / bands, first = task % bands * band, last = std::min(p.many.h, first + band);
+        const int rows = p.is_one_row() ? last - first : 1;
+        few_planes planes(k, p, c.in[0], copies + worker * p.worker());
         planes.go_to(sample, first, last - first);
         for (int b = 0; b < p.blocks(); ++b) {
             const located<float> sink = locate(c.out, sample, b);
@@ -207,6 +210,21 @@ inline void few_to_many(const kernel_table& k, const pass& c, const few_channels
                                     sink.plane + std::ptrdiff_t{y} * p.many.w * lanes);
         }
     });
+}
+
+/// A row of a gradient behind the backward pass of a norm, from element `at` of its block on: in its place where it is read again, else in `copy`.
+inline const float* finish_gradient(const kernel_table& k, const pending_norm& pending, shape s, int sample, int block, std::ptrdiff_t at, float* copy) {
+    const norm_state<const float> state(pending.state, s.c);
+    float* const gradient = block_plane(pending.gradient, s, sample, block) + at;
+    norm_row r;
+    r.z = block_plane(pending.z, s, sample, block) + at;
+    r.dy = gradient;
+    r.pixels = s.w;
+    r.mean = state.mean + block * lanes;
+    r.forward = {state.scale + block * lanes, state.shift + block * lanes, pending.relu};
+    float* const out = pending.wanted ? gradient : copy;
+    k.norm_gradient(r, state.coefficients + block * 3 * lanes, out, false);
+    return out;
 }
 
 /// From the blocks to the planes, pixel by pixel.
@@ -257,21 +275,24 @@ inline void few_channels_weights(const kernel_table& k, const weight_pass& c) {
     workspace_cursor cursor(c.workspace);
     float* const sums = cursor.take(p.sums() * p.weights());
     float* const copies = cursor.take(0);
-    const int bands = bands_of(p.many), band = rows_of_band(p.many);
+    const int bands = bands_of(p.many), band = rows_of_band(p.many), merged = p.is_one_row() && c.pending == nullptr ? band : 1;
     c.pool->run(p.sums(), [&](int task, int worker) {
         float* const mine = sums + task * p.weights();
         std::fill_n(mine, p.weights(), 0.0f);
-        detail::few_planes planes(k, p, few[0], copies + worker * (p.packed() + lanes));
+        float* const copy = copies + worker * p.worker();
+        detail::few_planes planes(k, p, few[0], copy);
+        float* const row_copy = copy + p.worker() - std::ptrdiff_t{p.many.w} * lanes;
         const share range(p.bands(), p.sums(), task);
         for (int i = range.begin; i < range.end; ++i) {
-            const int sample = i / bands, first = i % bands * band, last = std::min(p.many.h, first + band), rows = p.is_one_row() ? last - first : 1;
+            const int sample = i / bands, first = i % bands * band, last = std::min(p.many.h, first + band);
             planes.go_to(sample, first, last - first);
-            for (int b = 0; b < p.blocks(); ++b) {
-                const located<const float> in = locate(many, sample, b);
-                for (int y = first; y < last; y += rows)
-                    k.rows->plane_products(planes.at(y), in.plane + std::ptrdiff_t{y} * p.many.w * lanes, in.as, rows * p.many.w,
-                                           mine + std::ptrdiff_t{b} * p.window() * lanes);
-            }
+            for (int b = 0; b < p.blocks(); ++b)
+                for (int y = first; y < last; y += merged) {
+                    const std::ptrdiff_t at = std::ptrdiff_t{y} * p.many.w * lanes;
+                    const located<const float> in = locate(many, sample, b);
+                    const float* const row = c.pending != nullptr ? detail::finish_gradient(k, *c.pending, p.many, sample, b, at, row_copy) : in.plane + at;
+                    k.rows->plane_products(planes.at(y), row, in.as, std::min(merged, last - y) * p.many.w, mine + std::ptrdiff_t{b} * p.window() * lanes);
+                }
         }
     });
     c.pool->run(p.blocks(), [&](int b) {
