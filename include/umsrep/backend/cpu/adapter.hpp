@@ -76,7 +76,7 @@ void reference_forward(const operands<T>& o) {
     case op::upsample_bilinear: return forward_upsample_bilinear(o);
     case op::linear: return forward_linear(o);
     case op::concat: return forward_concat(o);
-    default: assert(!"has kernels of its own");
+    default: assert(false && "has kernels of its own");
     }
 }
 
@@ -93,7 +93,7 @@ void reference_backward(const operands<T>& o) {
     case op::upsample_bilinear: return backward_upsample_bilinear(o);
     case op::linear: return backward_linear(o);
     case op::concat: return backward_concat(o);
-    default: assert(!"has kernels of its own");
+    default: assert(false && "has kernels of its own");
     }
 }
 
