@@ -25,46 +25,44 @@ inline const std::array<double, ssim_window>& ssim_taps() {
     return taps;
 }
 
-/// Doubles computed together, as they lie in memory, at any address. Two are SSE2's and NEON's vector, four AVX's. (Types of vectors as
-/// arguments of templates would lose their alignment, functions that return them would need the instructions of their caller.)
-struct one_double {
-    typedef double in_memory;
-    static constexpr std::ptrdiff_t size = 1;
-    __attribute__((always_inline)) static in_memory& at(double* p) { return *reinterpret_cast<in_memory*>(p); }
-    __attribute__((always_inline)) static const in_memory& at(const double* p) { return *reinterpret_cast<const in_memory*>(p); }
-};
-struct two_doubles {
-    typedef double in_memory __attribute__((vector_size(16), aligned(8), may_alias));
-    static constexpr std::ptrdiff_t size = 2;
-    __attribute__((always_inline)) static in_memory& at(double* p) { return *reinterpret_cast<in_memory*>(p); }
-    __attribute__((always_inline)) static const in_memory& at(const double* p) { return *reinterpret_cast<const in_memory*>(p); }
-};
-struct four_doubles {
-    typedef double in_memory __attribute__((vector_size(32), aligned(8), may_alias));
-    static constexpr std::ptrdiff_t size = 4;
-    __attribute__((always_inline)) static in_memory& at(double* p) { return *reinterpret_cast<in_memory*>(p); }
-    __attribute__((always_inline)) static const in_memory& at(const double* p) { return *reinterpret_cast<const in_memory*>(p); }
-};
+/// Doubles computed together: two are SSE2's and NEON's vector, four AVX's.
+typedef double two_doubles __attribute__((vector_size(16)));
+typedef double four_doubles __attribute__((vector_size(32)));
+
+/// Reads a V at any address. (To return it, a function would need the instructions of its caller.)
+template <class V>
+__attribute__((always_inline)) inline void read(V& to, const double* from) {
+    __builtin_memcpy(&to, from, sizeof(V));
+}
 
 /// out[i] = the weighted sum of the rows' elements i in [i, end), as many at a time as V holds and no more than fit; returns where it
 /// stopped. The taps are symmetric, so rows are added in pairs before they are weighed.
 template <class V>
-__attribute__((always_inline)) inline std::ptrdiff_t weigh(const window_rows r, std::ptrdiff_t i, std::ptrdiff_t end, double* out) {
+__attribute__((always_inline)) inline std::ptrdiff_t weigh(const window_rows rows, std::ptrdiff_t i, std::ptrdiff_t end, double* out) {
     const std::array<double, ssim_window> g = ssim_taps();
-    for (; i + V::size <= end; i += V::size)
-        V::at(out + i) = (g[5] * V::at(r[5] + i) + (g[4] * (V::at(r[4] + i) + V::at(r[6] + i)) + g[3] * (V::at(r[3] + i) + V::at(r[7] + i)))) +
-                         (g[2] * (V::at(r[2] + i) + V::at(r[8] + i)) +
-                          (g[1] * (V::at(r[1] + i) + V::at(r[9] + i)) + g[0] * (V::at(r[0] + i) + V::at(r[10] + i))));
+    constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(V) / sizeof(double));
+    for (; i + size <= end; i += size) {
+        V middle, above1, below1, above2, below2, above3, below3, above4, below4, above5, below5;
+        read(middle, rows[5] + i);
+        read(above1, rows[4] + i), read(below1, rows[6] + i);
+        read(above2, rows[3] + i), read(below2, rows[7] + i);
+        read(above3, rows[2] + i), read(below3, rows[8] + i);
+        read(above4, rows[1] + i), read(below4, rows[9] + i);
+        read(above5, rows[0] + i), read(below5, rows[10] + i);
+        const V sum = (g[5] * middle + (g[4] * (above1 + below1) + g[3] * (above2 + below2))) +
+                      (g[2] * (above3 + below3) + (g[1] * (above4 + below4) + g[0] * (above5 + below5)));
+        __builtin_memcpy(out + i, &sum, sizeof(V));
+    }
     return i;
 }
 
 inline void smooth_portable(const window_rows& rows, std::ptrdiff_t n, double* out) {
-    weigh<one_double>(rows, weigh<two_doubles>(rows, 0, n, out), n, out);
+    weigh<double>(rows, weigh<two_doubles>(rows, 0, n, out), n, out);
 }
 
 #if defined(__x86_64__)
 __attribute__((target("avx"))) inline void smooth_avx(const window_rows& rows, std::ptrdiff_t n, double* out) {
-    weigh<one_double>(rows, weigh<four_doubles>(rows, 0, n, out), n, out);
+    weigh<double>(rows, weigh<four_doubles>(rows, 0, n, out), n, out);
 }
 #endif
 
