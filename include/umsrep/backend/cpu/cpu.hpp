@@ -24,6 +24,7 @@
 #include <umsrep/backend/cpu/pooling.hpp>
 #include <umsrep/backend/cpu/resampling.hpp>
 #include <umsrep/backend/cpu/winograd.hpp>
+#include <umsrep/backend/cpu/winograd_few_tiles.hpp>
 #include <umsrep/graph/storage.hpp>
 
 namespace umsrep {
@@ -90,7 +91,7 @@ private:
     static void run_pass(const cpu_ops::pass& p) {
         if (cpu_ops::suits_depthwise(p.map)) cpu_ops::depthwise_pass(cpu_ops::kernels(), p);
         else if (cpu_ops::suits_few_channels(p.map, p.adjoint)) cpu_ops::few_channels_pass(cpu_ops::kernels(), p);
-        else if (uses_winograd(p.map)) cpu_ops::winograd_pass(cpu_ops::kernels(), p);
+        else if (uses_winograd(p.map)) cpu_ops::any_winograd_pass(cpu_ops::kernels(), p);
         else cpu_ops::direct_pass(cpu_ops::kernels(), p);
     }
     static std::size_t forward_convolution(operand_list chain);
@@ -134,7 +135,7 @@ constexpr std::ptrdiff_t cpu<Policy>::convolution_workspace(const node& n, int b
     const auto direct = [&](bool adjoint) { return suits_few_channels(map, adjoint) ? 0 : plan_direct(map, adjoint, threads).workspace(); };
     const std::ptrdiff_t passes =
         suits_depthwise(map) ? depthwise_workspace(map)
-        : uses_winograd(map) ? std::max({plan_winograd(map.wide.c, map.narrow, batch, threads).workspace(), plan_winograd(map.narrow.c, map.wide, batch, threads).workspace(),
+        : uses_winograd(map) ? std::max({winograd_workspace(map.wide.c, map.narrow, batch, threads), winograd_workspace(map.narrow.c, map.wide, batch, threads),
                                        plan_winograd_weights(map, threads).workspace()})
                              : std::max({few_channels, direct(false), direct(true), few_channels > 0 ? 0 : plan_direct_weights(map, threads).workspace()});
     return std::max(passes, bias) + (statistics + lanes - 1) / lanes * lanes;
