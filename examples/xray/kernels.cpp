@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <umsrep/backend/reference/reference.hpp>
+#include "network.hpp"
 
 // Compiled once, here; see state.hpp.
-template struct umsrep::reference<float>;
+template struct umsrep::cpu<xray::policy>;

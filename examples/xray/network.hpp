@@ -35,4 +35,12 @@ struct network : umsrep::network<encoder,
                                  umsrep::head<"lungs", decoder<8>, umsrep::loss::dice_bce>,
                                  umsrep::head<"finding", classifier, umsrep::loss::cross_entropy>> {};
 
+/// Computes it. XRAY_EXACT, which CMake sets, takes Winograd's method out, to see that its rounding changes nothing.
+#if defined(XRAY_EXACT)
+using policy = umsrep::exact;
+#else
+using policy = umsrep::winograd;
+#endif
+using backend = umsrep::cpu<policy>;
+
 } // namespace xray

@@ -99,7 +99,7 @@ std::string prefix_of(std::size_t head) { return std::string{head_names[head]} +
 
 /// Loads the model of one task: the encoder and that head.
 template <umsrep::fixed_string Head>
-void load_task(umsrep::task_models<network>& models, std::size_t head, const std::filesystem::path& file) {
+void load_task(umsrep::task_models<network, backend>& models, std::size_t head, const std::filesystem::path& file) {
     auto& m = models.of(static_cast<int>(head));
     umsrep::io::load<"encoder">(m, file, prefix_of(head));
     umsrep::io::load<Head>(m, file, prefix_of(head));
@@ -134,6 +134,8 @@ session session::open(const std::filesystem::path& file, int threads, descriptio
 umsrep::shape session::image() const { return state_->models.of(0).image(); }
 
 std::vector<umsrep::data::head_spec> session::targets() const { return umsrep::head_specs(state_->models.of(0)); }
+
+std::string session::computed_by() const { return state_->models.of(0).computed_by(); }
 
 cost session::costs() const {
     const umsrep::graph& g = state_->models.of(0).network();

@@ -74,6 +74,8 @@ public:
     umsrep::shape image() const;
     std::vector<umsrep::data::head_spec> targets() const;
     cost costs() const;
+    /// The backend, what of this machine it uses, and the number of threads: "cpu, avx512; 2 threads".
+    std::string computed_by() const;
 
     /// Any number of images.
     predictions predict(const xt::xtensor<float, 4>& images);

@@ -7,7 +7,7 @@
 #include "session.hpp"
 
 // Compiled once, in kernels.cpp.
-extern template struct umsrep::reference<float>;
+extern template struct umsrep::cpu<xray::policy>;
 
 namespace xray {
 
@@ -15,10 +15,10 @@ namespace xray {
 inline constexpr int capacity = 16;
 
 struct session::state {
-    umsrep::task_models<network> models;
+    umsrep::task_models<network, backend> models;
 
     state(int size, std::uint64_t seed, int threads)
-        : models{umsrep::model<network>{umsrep::seed{seed}, umsrep::extent{size, size}, umsrep::batch{capacity}, umsrep::threads{threads}}} {}
+        : models{umsrep::model<network, backend>{umsrep::seed{seed}, umsrep::extent{size, size}, umsrep::batch{capacity}, umsrep::threads{threads}}} {}
 };
 
 } // namespace xray

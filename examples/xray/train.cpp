@@ -131,6 +131,7 @@ void run(const train_options& given) {
     const std::vector<part> test = read_split(o.data, "test", o.size, o.threads);
     std::cerr << count(train) << " images to train, " << count(valid) << " to validate, " << count(test) << " to test\n";
     session networks{o.size, o.seed, o.threads};
+    std::cerr << "computed by " << networks.computed_by() << '\n';
     if (!o.init.empty()) networks.load_encoder(o.init);
     else if (o.encoder != "all") std::cerr << "note: without --init, what does not train of the encoder keeps its random weights\n";
 
@@ -175,7 +176,7 @@ void run(const train_options& given) {
         for (const umsrep::epoch_record& e : h.epochs) seconds += e.seconds, ++epochs;
     const auto [parameters, macs] = networks.costs();
     metrics["cost"] = {{"parameters", parameters}, {"macs", macs}, {"seconds", seconds}, {"epochs", epochs},
-                       {"images_per_second", here > 0 ? static_cast<double>(display.images()) / here : 0.0}, {"threads", o.threads},
+                       {"images_per_second", here > 0 ? static_cast<double>(display.images()) / here : 0.0}, {"threads", o.threads}, {"computed_by", networks.computed_by()},
                        {"strategy", o.strategy}, {"encoder", o.encoder}, {"size", o.size}, {"seed", o.seed}};
     umsrep::io::write_png(folder.panel(), panel(networks, test, o.noise).pixels());
     write_json(folder.metrics(), metrics);

@@ -48,6 +48,7 @@ TEST_CASE("xray train leaves the model, the metrics, the history and a picture, 
     for (const char* key : {"accuracy", "auroc", "auroc_bacterial_vs_normal", "mcc"}) CHECK(metrics.at("finding").at(key).is_number());
     CHECK(metrics.at("finding").at("confusion").size() == 3);
     CHECK(metrics.at("cost").at("epochs") == 2);
+    CHECK(metrics.at("cost").at("computed_by").get<std::string>().starts_with("cpu"));
     CHECK(metrics.at("denoise").at("psnr_noisy").get<double>() == doctest::Approx(20).epsilon(0.02)); // -20 log10(0.1)
     const std::string& csv = files.at("history.csv");
     CHECK(std::count(csv.begin(), csv.end(), '\n') == 3);
