@@ -11,6 +11,7 @@
 
 #include <umsrep/backend/cpu/kernel/row_table.hpp>
 #include <umsrep/backend/cpu/kernel/table.hpp>
+#include <umsrep/backend/cpu/kernel/winograd_points.hpp>
 #include <umsrep/core/error.hpp>
 
 #if defined(__x86_64__)

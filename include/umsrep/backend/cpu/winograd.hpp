@@ -6,18 +6,17 @@
 
 #include <umsrep/backend/cpu/correlation.hpp>
 
-/// 3x3 convolutions by Winograd's minimal filtering: F(4x4, 3x3) for the map and its adjoint, F(3x3, 4x4) for the weights. A quarter of the
-/// multiplications of the direct sum; errors of 1e-5 to 1e-4 of the result's root mean square. Lavin and Gray, 2016.
+/// 3x3 convolutions by Winograd's minimal filtering: F(4x4, 3x3) or F(6x6, 3x3) for the map and its adjoint, F(3x3, 4x4) or F(3x3, 6x6) for the weights. A
+/// quarter or a fifth of the multiplications of the direct sum; errors of 1e-5 to 1e-4 of the result's root mean square. Lavin and Gray, 2016.
 ///
-/// A tile of 4x4 results becomes 36 independent products of matrices, tiles x channels x channels. Two ways to go through them:
+/// A tile of results becomes 36 or 64 independent products of matrices, tiles x channels x channels. Two ways to go through them:
 ///  - where the transformed weights fit a core's cache, each task takes a block of tiles all the way, in memory of its own;
 ///  - else all threads go together from step to step: transform many tiles, multiply position by position, transform back.
 /// Both make every sum in the same order, whatever the number of threads.
 namespace umsrep::cpu_ops {
 
-inline constexpr int positions = 36;
-
 struct winograd_plan {
+    int size = 6;                 ///< of a tile, which gives (size - 2)^2 results
     int in = 0, out = 0;          ///< blocks of channels
     int rows = 0, columns = 0;    ///< tiles of a sample
     int tiles = 0;                ///< of the batch
@@ -27,6 +26,8 @@ struct winograd_plan {
     int chunk = 0;                ///< blocks of result channels at once
     int workers = 1;
 
+    constexpr int step() const { return size - 2; }
+    constexpr int positions() const { return size * size; }
     constexpr std::ptrdiff_t input_position() const { return std::ptrdiff_t{in} * held * lanes + stagger; }
     constexpr std::ptrdiff_t output_position() const { return std::ptrdiff_t{chunk} * held * lanes + stagger; }
     constexpr std::ptrdiff_t weight_position() const { return std::ptrdiff_t{chunk} * in * lanes * lanes + stagger; }
@@ -35,25 +36,33 @@ struct winograd_plan {
     constexpr int run() const { return std::clamp(blocks() / 64, 1, 8); }
     constexpr int runs() const { return (blocks() + run() - 1) / run(); }
     constexpr std::ptrdiff_t workspace() const {
-        workspace_cursor size;
-        size.take(out * lanes);
-        size.take(positions * weight_position());
-        size.take(positions * (input_position() + output_position()) * (together ? 1 : workers));
-        return size.used();
+        workspace_cursor cursor;
+        cursor.take(out * lanes);
+        cursor.take(positions() * weight_position());
+        cursor.take(positions() * (input_position() + output_position()) * (together ? 1 : workers));
+        return cursor.used();
     }
 };
 
-/// `inner` and `outer` channels, results of shape `to`.
-constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads) {
-    constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{5} << 19, task_bytes = std::ptrdiff_t{5} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
+/// The size of the tiles: 8 saves a fifth of the products of 6, where the image does not leave too much of them empty; its rounding errors are twice as
+/// large and grow with the channels that are summed, so it is for up to 128.
+constexpr int winograd_size(int from_channels, shape to) {
+    const auto products = [&](int size) { return std::ptrdiff_t{size} * size * ((to.h + size - 3) / (size - 2)) * ((to.w + size - 3) / (size - 2)); };
+    return from_channels <= 128 && 10 * products(8) <= 9 * products(6) ? 8 : 6;
+}
+
+/// A pass from `from_channels` to results of shape `to`.
+constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads, int size) {
+    constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{3} << 19, task_bytes = std::ptrdiff_t{5} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
     winograd_plan p;
+    p.size = size;
     p.in = blocks_of(from_channels);
     p.out = blocks_of(to.c);
-    p.rows = (to.h + 3) / 4;
-    p.columns = (to.w + 3) / 4;
+    p.rows = (to.h + p.step() - 1) / p.step();
+    p.columns = (to.w + p.step() - 1) / p.step();
     p.tiles = batch * p.rows * p.columns;
     p.workers = threads;
-    const std::ptrdiff_t one_weight = std::ptrdiff_t{positions} * lanes * lanes * 4 * p.in; // bytes for a block of results
+    const std::ptrdiff_t one_weight = std::ptrdiff_t{p.positions()} * lanes * lanes * 4 * p.in; // bytes for a block of results
     p.together = one_weight * p.out > cached_weights;
     if (p.together) {
         p.block = 64;
@@ -64,7 +73,7 @@ constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, in
         p.chunk += p.chunk % 2; // kernels take two blocks at a time
         p.chunk = std::min(p.chunk, p.out);
     } else {
-        const std::ptrdiff_t tile_bytes = std::ptrdiff_t{positions} * lanes * 4 * (p.in + p.out);
+        const std::ptrdiff_t tile_bytes = std::ptrdiff_t{p.positions()} * lanes * 4 * (p.in + p.out);
         p.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 24, 64));
         p.block = std::max(1, std::min({p.block, p.tiles, (p.tiles + 1) / 2}));
         if (p.block > p.columns) p.block -= p.block % p.columns; // whole rows: what the next block reads lies together
@@ -72,6 +81,10 @@ constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, in
         p.chunk = p.out;
     }
     return p;
+}
+
+constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads) {
+    return plan_winograd(from_channels, to, batch, threads, winograd_size(from_channels, to));
 }
 
 /// Calls f(sample, row, column, count, position) for the stretches of tiles [first, last) that lie in one row.
@@ -90,7 +103,7 @@ template <class T>
 ahead rows_of(const parts<T>& value, shape s, const winograd_plan& p, int first, int last, int block, int part, int parts_) {
     if (first >= last) return {};
     const int row = first / p.columns % p.rows, sample = first / p.columns / p.rows;
-    const int begin = std::min(4 * row + 1, s.h), end = std::min(s.h, 4 * (row + (last - first + p.columns - 1) / p.columns) + 1);
+    const int begin = std::min(p.step() * row + 1, s.h), end = std::min(s.h, p.step() * (row + (last - first + p.columns - 1) / p.columns) + 1);
     const located<T> found = locate(value, sample, block);
     if (found.plane == nullptr) return {};
     const share mine((end - begin) * s.w, parts_, part);
@@ -98,7 +111,7 @@ ahead rows_of(const parts<T>& value, shape s, const winograd_plan& p, int first,
 }
 
 /// Transformed weights of result block `to`, from block `from`: 16 channels x 16 lanes at out + channel * 16, positions apart.
-inline void transform_weights(const kernel_table& k, const pass& c, int to, int from, float* out, std::ptrdiff_t position) {
+inline void transform_weights(const kernel_table& k, const pass& c, int size, int to, int from, float* out, std::ptrdiff_t position) {
     const int results = std::min(lanes, c.to().c - to * lanes), channels = std::min(lanes, c.from().c - from * lanes);
     const std::ptrdiff_t inner = c.map.wide.c;
     alignas(64) float w[9 * lanes * lanes]; // [channel][tap][lane]
@@ -106,11 +119,11 @@ inline void transform_weights(const kernel_table& k, const pass& c, int to, int 
     if (!c.adjoint) {
         const float* const rows = c.weight + (to * lanes * inner + from * lanes) * 9; // a row for each result: channels x taps
         for (int i = 0; i < channels * 9; i += lanes) k.transpose(rows + i, inner * 9, results, std::min(lanes, channels * 9 - i), w + i * lanes, lanes);
-        for (int i = 0; i < lanes; ++i) k.winograd_weight(w + i * 9 * lanes, lanes, out + i * lanes, position);
+        for (int i = 0; i < lanes; ++i) k.winograd_weight(size, w + i * 9 * lanes, lanes, out + i * lanes, position);
         return;
     }
     for (int i = 0; i < channels; ++i) k.transpose(c.weight + ((from * lanes + i) * inner + to * lanes) * 9, 9, results, 9, w + i * 9 * lanes, lanes);
-    for (int i = 0; i < lanes; ++i) k.winograd_weight(w + (i * 9 + 8) * lanes, -lanes, out + i * lanes, position); // turned by 180 degrees
+    for (int i = 0; i < lanes; ++i) k.winograd_weight(size, w + (i * 9 + 8) * lanes, -lanes, out + i * lanes, position); // turned by 180 degrees
 }
 
 inline void transform_inputs(const kernel_table& k, const pass& c, const winograd_plan& p, int first, int last, int block, float* out,
@@ -119,7 +132,7 @@ inline void transform_inputs(const kernel_table& k, const pass& c, const winogra
     const int pad_h = c.adjoint ? 2 - c.map.padding.h : c.map.padding.h, pad_w = c.adjoint ? 2 - c.map.padding.w : c.map.padding.w;
     for_each_stretch(p, first, last, [&](int sample, int row, int column, int count, int at) {
         const located<const float> source = locate(c.in, sample, block);
-        k.winograd_input(source.plane, {from.h, from.w, 4 * row - pad_h, 4 * column - pad_w, count, position}, source.as, out + at * lanes);
+        k.winograd_input(source.plane, {p.size, from.h, from.w, p.step() * row - pad_h, p.step() * column - pad_w, count, position}, source.as, out + at * lanes);
     });
 }
 
@@ -131,7 +144,7 @@ inline void transform_outputs(const kernel_table& k, const pass& c, const winogr
         const located<float> sink = locate(c.out, sample, block);
         if (sink.plane == nullptr) return;
         const auto of_block = [&](const float* all) { return all == nullptr ? nullptr : all + block * lanes; };
-        k.winograd_output(in + at * lanes, {to.h, to.w, 4 * row, 4 * column, count, position},
+        k.winograd_output(in + at * lanes, {p.size, to.h, to.w, p.step() * row, p.step() * column, count, position},
                           {of_block(bias), {of_block(c.then.scale), of_block(c.then.shift), c.then.relu}, sink.accumulate, streams, statistics}, sink.plane);
     });
 }
@@ -171,6 +184,7 @@ constexpr int winograd_statistics_rows(const winograd_plan& p) {
 
 inline void winograd_pass(const kernel_table& k, const pass& c) {
     const winograd_plan p = plan_winograd(c.from().c, c.to(), c.map.batch, c.pool->threads());
+    const int positions = p.positions();
     workspace_cursor cursor(c.workspace);
     const float* const bias = padded_bias(c.bias, c.to().c, cursor.take(p.out * lanes));
     float* const weights = cursor.take(positions * p.weight_position());
@@ -188,7 +202,7 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
 
     if (!p.together) {
         c.pool->run(p.out * p.in, [&](int i) {
-            transform_weights(k, c, i / p.in, i % p.in, weights_of(i / p.in, 0, i % p.in), weight_position);
+            transform_weights(k, c, p.size, i / p.in, i % p.in, weights_of(i / p.in, 0, i % p.in), weight_position);
         });
         c.pool->run(p.runs(), [&](int task, int worker) {
             float* const from = memory + worker * positions * (from_position + to_position);
@@ -220,7 +234,7 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
             c.pool->run(weight_tasks + input_tasks, [&](int i) {
                 if (i < weight_tasks) {
                     const int t = chunk.begin + i / p.in, f = i % p.in;
-                    return transform_weights(k, c, t, f, weights_of(t, chunk.begin, f), weight_position);
+                    return transform_weights(k, c, p.size, t, f, weights_of(t, chunk.begin, f), weight_position);
                 }
                 const int piece = (i - weight_tasks) / p.in, b = (i - weight_tasks) % p.in, first = held + piece * p.block;
                 transform_inputs(k, c, p, first, std::min(end, first + p.block), b, from + (std::ptrdiff_t{b} * p.held + first - held) * lanes, from_position);
@@ -248,8 +262,8 @@ struct winograd_weight_plan {
     constexpr std::ptrdiff_t sum_position() const { return std::ptrdiff_t{tiles.in} * tiles.out * lanes * lanes + stagger; }
     constexpr std::ptrdiff_t workspace() const {
         workspace_cursor size;
-        size.take(positions * sum_position() * sums);
-        size.take(positions * (tiles.input_position() + tiles.output_position()) * (tiles.together ? 1 : tiles.workers));
+        size.take(tiles.positions() * sum_position() * sums);
+        size.take(tiles.positions() * (tiles.input_position() + tiles.output_position()) * (tiles.together ? 1 : tiles.workers));
         return size.used();
     }
 };
@@ -257,11 +271,14 @@ struct winograd_weight_plan {
 constexpr winograd_weight_plan plan_winograd_weights(const correlation& map, int threads) {
     constexpr std::ptrdiff_t cached_sums = 1 << 20, all_sums = std::ptrdiff_t{20} << 20, held_bytes = std::ptrdiff_t{32} << 20, task_bytes = 900 << 10;
     winograd_weight_plan p;
-    p.tiles = plan_winograd(map.wide.c, map.narrow, map.batch, threads);
+    // The sums are what has to stay in a cache. Where small tiles keep them there, larger ones would not.
+    p.tiles = plan_winograd(map.wide.c, map.narrow, map.batch, threads, 6);
+    const bool together = p.sum_position() * p.tiles.positions() * 4 > cached_sums;
+    if (together) p.tiles = plan_winograd(map.wide.c, map.narrow, map.batch, threads);
     winograd_plan& t = p.tiles;
     t.chunk = t.out;
-    t.together = p.sum_position() * positions * 4 > cached_sums; // here the sums are what has to stay in a cache
-    const std::ptrdiff_t tile_bytes = std::ptrdiff_t{positions} * lanes * 4 * (t.in + t.out);
+    t.together = together;
+    const std::ptrdiff_t tile_bytes = std::ptrdiff_t{t.positions()} * lanes * 4 * (t.in + t.out);
     if (t.together) {
         t.held = static_cast<int>(std::clamp<std::ptrdiff_t>(held_bytes / tile_bytes, std::min(64, t.tiles), t.tiles));
         t.block = std::min(64, t.held);
@@ -270,7 +287,7 @@ constexpr winograd_weight_plan plan_winograd_weights(const correlation& map, int
         t.block = std::min(t.block, t.tiles);
         if (t.block > t.columns) t.block -= t.block % t.columns;
         t.held = t.block;
-        p.sums = static_cast<int>(std::clamp<std::ptrdiff_t>(all_sums / (p.sum_position() * positions * 4), 1, 16));
+        p.sums = static_cast<int>(std::clamp<std::ptrdiff_t>(all_sums / (p.sum_position() * t.positions() * 4), 1, 16));
         p.sums = std::min(p.sums, t.blocks());
     }
     return p;
@@ -280,7 +297,7 @@ inline void transform_gradients(const kernel_table& k, const weight_pass& c, con
                                 std::ptrdiff_t position) {
     const shape s = c.map.narrow;
     for_each_stretch(p, first, last, [&](int sample, int row, int column, int count, int at) {
-        const tile_row tiles{s.h, s.w, 4 * row, 4 * column, count, position};
+        const tile_row tiles{p.size, s.h, s.w, p.step() * row, p.step() * column, count, position};
         if (c.pending == nullptr) { // read only
             k.winograd_gradient(const_cast<float*>(locate(c.narrow, sample, block).plane), tiles, nullptr, out + at * lanes);
             return;
@@ -295,6 +312,7 @@ inline void transform_gradients(const kernel_table& k, const weight_pass& c, con
 inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
     const winograd_weight_plan plan = plan_winograd_weights(c.map, c.pool->threads());
     const winograd_plan& p = plan.tiles;
+    const int positions = p.positions();
     workspace_cursor cursor(c.workspace);
     const std::ptrdiff_t sum_position = plan.sum_position(), sum_size = positions * sum_position;
     float* const sums = cursor.take(sum_size * plan.sums);
@@ -364,7 +382,7 @@ inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
         const int used = std::min(lanes, c.map.narrow.c - out * lanes), channels = std::min(lanes, c.map.wide.c - in * lanes);
         alignas(64) float dw[9 * lanes * lanes]; // [channel][tap][lane]
         for (int channel = 0; channel < channels; ++channel)
-            k.winograd_weight_gradient(sums + (std::ptrdiff_t{i} * lanes + channel) * lanes, sum_position, plan.sums, sum_size, dw + channel * 9 * lanes);
+            k.winograd_weight_gradient(p.size, sums + (std::ptrdiff_t{i} * lanes + channel) * lanes, sum_position, plan.sums, sum_size, dw + channel * 9 * lanes);
         const std::ptrdiff_t row = std::ptrdiff_t{c.map.wide.c} * 9;
         float* const to = c.gradient + out * lanes * row + in * lanes * 9;
         for (int j = 0; j < channels * 9; j += lanes) k.transpose(dw + j * lanes, lanes, std::min(lanes, channels * 9 - j), used, to + j, row);

@@ -22,10 +22,10 @@ struct few_tiles_plan {
     int depth = 1;          ///< blocks of input whose weights are transformed at once
 
     constexpr std::ptrdiff_t input_position() const { return std::ptrdiff_t{tiles.tiles} * lanes + stagger; }
-    constexpr std::ptrdiff_t input_block() const { return positions * input_position(); }
+    constexpr std::ptrdiff_t input_block() const { return tiles.positions() * input_position(); }
     constexpr std::ptrdiff_t weight_position() const { return std::ptrdiff_t{units} * depth * lanes * lanes + stagger; }
     constexpr std::ptrdiff_t sum_position() const { return std::ptrdiff_t{units} * tiles.tiles * lanes + stagger; }
-    constexpr std::ptrdiff_t worker() const { return positions * (weight_position() + sum_position()); }
+    constexpr std::ptrdiff_t worker() const { return tiles.positions() * (weight_position() + sum_position()); }
     constexpr int tasks() const { return (tiles.out + units - 1) / units; }
     constexpr std::ptrdiff_t workspace() const {
         workspace_cursor size;
@@ -72,7 +72,7 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
     });
     c.pool->run(p.tasks(), [&](int task, int worker) {
         float* const weights = memory + worker * p.worker();
-        float* const sums = weights + positions * p.weight_position();
+        float* const sums = weights + t.positions() * p.weight_position();
         const int first_unit = task * p.units, units = std::min(p.units, t.out - first_unit);
         const std::ptrdiff_t weight_unit = std::ptrdiff_t{p.depth} * lanes * lanes;
         std::ptrdiff_t in_offset[few_tiles_plan::most_depth], weight_offset[few_tiles_plan::most_depth];
@@ -84,9 +84,9 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
             const int blocks = std::min(p.depth, t.in - from);
             for (int b = 0; b < blocks; ++b)
                 for (int u = 0; u < units; ++u)
-                    transform_weights(k, c, first_unit + u, from + b, weights + u * weight_unit + weight_offset[b], p.weight_position());
+                    transform_weights(k, c, t.size, first_unit + u, from + b, weights + u * weight_unit + weight_offset[b], p.weight_position());
             const int following = std::min(p.depth, t.in - from - blocks);
-            for (int i = 0; i < positions; ++i) {
+            for (int i = 0; i < t.positions(); ++i) {
                 multiply_call m;
                 m.a = inputs + from * p.input_block() + i * p.input_position();
                 m.a_offset = in_offset;
@@ -100,10 +100,10 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
                 m.units = units;
                 m.accumulate = from > 0;
                 if (following > 0) {
-                    const int of = i * following / positions, begin = (of * positions + following - 1) / following;
+                    const int of = i * following / t.positions(), begin = (of * t.positions() + following - 1) / following;
                     m.next = weights_ahead(c, first_unit, units, from + blocks + of);
                     m.next.part = i - begin;
-                    m.next.parts = ((of + 1) * positions + following - 1) / following - begin;
+                    m.next.parts = ((of + 1) * t.positions() + following - 1) / following - begin;
                 }
                 k.multiply(m);
             }

@@ -24,19 +24,14 @@ inline void from_planes_as(const plane_window& w, const float* weights, int pixe
     const bool scaled = o.then.scale != nullptr, relu = o.then.relu, accumulate = o.accumulate, streams = o.stream && !accumulate;
     const vec scale = scaled ? load(o.then.scale) : all(1), shift = scaled ? load(o.then.shift) : zero();
     moments* const m = o.statistics;
-    bool measured = false;
-    vec origin = zero(), sum[2] = {zero(), zero()}, square[2] = {zero(), zero()}; // two: additions need not wait for one another
-    if (m != nullptr && m->count > 0) {
-        measured = true;
-        origin = load(m->origin);
-        sum[0] = load(m->sum);
-        square[0] = load(m->square);
-    }
+    vec origin = m != nullptr && m->count > 0 ? load(m->origin) : zero(), sum = zero(), square = zero();
     for (int x = 0, count = 0; x < pixels; x += count) {
         vec v[from_planes_pixels];
         count = pixels - x >= from_planes_pixels ? from_planes_pixels : 1;
         if (count == from_planes_pixels) window_sums<from_planes_pixels, Neighbours>(w, weights, x, start, v);
         else window_sums<1, Neighbours>(w, weights, x, start, v);
+        if (m != nullptr && m->count == 0 && x == 0) origin = v[count / 2];
+        vec few_sums[2] = {zero(), zero()}, few_squares[2] = {zero(), zero()}; // two: additions need not wait for one another
 #pragma GCC unroll 8
         for (int i = 0; i < from_planes_pixels; ++i) {
             if (i >= count) break;
@@ -44,22 +39,20 @@ inline void from_planes_as(const plane_window& w, const float* weights, int pixe
             if (scaled) v[i] = multiply_add(v[i], scale, shift);
             if (relu) v[i] = positive(v[i]);
             if (m != nullptr) {
-                if (!measured) origin = v[i];
-                measured = true;
                 const vec d = v[i] - origin;
-                sum[i % 2] = sum[i % 2] + d;
-                square[i % 2] = multiply_add(d, d, square[i % 2]);
+                few_sums[i % 2] = few_sums[i % 2] + d;
+                few_squares[i % 2] = multiply_add(d, d, few_squares[i % 2]);
             }
             if (accumulate) v[i] = v[i] + load(p);
             if (streams) stream(p, v[i]);
             else store(p, v[i]);
         }
+        sum = sum + (few_sums[0] + few_sums[1]);
+        square = square + (few_squares[0] + few_squares[1]);
     }
     if (streams) finish_streams();
     if (m == nullptr) return;
-    store(m->origin, origin);
-    store(m->sum, sum[0] + sum[1]);
-    store(m->square, square[0] + square[1]);
+    add_moments(*m, origin, sum, square);
     m->count += pixels;
 }
 inline void from_planes(const plane_window& w, const float* weights, int pixels, const output_reading& o, float* out) {

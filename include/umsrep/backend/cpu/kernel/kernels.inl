@@ -155,284 +155,14 @@ inline read_as how(const reading& r) {
     return r.relu ? read_as::activated : read_as::normalized;
 }
 
-// Winograd's F(4x4, 3x3) and F(3x3, 4x4) on the points 0, 1, -1, 2, -2. Lavin and Gray, "Fast algorithms for convolutional neural networks",
-// 2016. Each of these transforms one line, reading elements `s` apart and writing them `t` apart.
-
-/// Six inputs: rows of B^T.
-inline void input_line(const vec* x, int s, vec* y, int t) {
-    const vec four = all(4), minus_five = all(-5), two = all(2), minus_four = all(-4), minus_two = all(-2);
-    const vec x0 = x[0], x1 = x[s], x2 = x[2 * s], x3 = x[3 * s], x4 = x[4 * s], x5 = x[5 * s];
-    y[0] = multiply_add(four, x0, multiply_add(minus_five, x2, x4));
-    const vec even = multiply_add(minus_four, x2, x4), odd = multiply_add(minus_four, x1, x3);
-    y[t] = even + odd;
-    y[2 * t] = even - odd;
-    const vec even2 = x4 - x2, odd2 = x3 - x1;
-    y[3 * t] = multiply_add(two, odd2, even2);
-    y[4 * t] = multiply_add(minus_two, odd2, even2);
-    y[5 * t] = multiply_add(four, x1, multiply_add(minus_five, x3, x5));
+/// Sums of few values come to sums of few of those: thousands of equal values, of a large background, would all round the same way.
+inline void add_moments(moments& m, vec origin, vec sum, vec square) {
+    store(m.origin, origin);
+    store(m.sum, m.count > 0 ? load(m.sum) + sum : sum);
+    store(m.square, m.count > 0 ? load(m.square) + square : square);
 }
 
-/// Six products to four outputs: rows of A^T.
-inline void output_line(const vec* x, int s, vec* y, int t) {
-    const vec a = x[s] + x[2 * s], b = x[s] - x[2 * s], c = x[3 * s] + x[4 * s], d = x[3 * s] - x[4 * s];
-    y[0] = x[0] + a + c;
-    y[t] = multiply_add(all(2), d, b);
-    y[2 * t] = multiply_add(all(4), c, a);
-    y[3 * t] = multiply_add(all(8), d, b) + x[5 * s];
-}
-
-/// Three weights to six: rows of G.
-inline void weight_line(const vec* x, int s, vec* y, int t) {
-    const vec x0 = x[0], x1 = x[s], x2 = x[2 * s], sixth = all(-1.0f / 6), part = all(1.0f / 24);
-    y[0] = all(0.25f) * x0;
-    const vec even = sixth * (x0 + x2), odd = sixth * x1;
-    y[t] = even + odd;
-    y[2 * t] = even - odd;
-    const vec even2 = part * multiply_add(all(4), x2, x0), odd2 = all(1.0f / 12) * x1;
-    y[3 * t] = even2 + odd2;
-    y[4 * t] = even2 - odd2;
-    y[5 * t] = x2;
-}
-
-/// Four output gradients to six: rows of G of F(3, 4).
-inline void gradient_line(const vec* x, int s, vec* y, int t) {
-    const vec x0 = x[0], x1 = x[s], x2 = x[2 * s], x3 = x[3 * s], sixth = all(-1.0f / 6), four = all(4);
-    y[0] = all(0.25f) * x0;
-    const vec even = sixth * (x0 + x2), odd = sixth * (x1 + x3);
-    y[t] = even + odd;
-    y[2 * t] = even - odd;
-    const vec even2 = all(1.0f / 24) * multiply_add(four, x2, x0), odd2 = all(1.0f / 12) * multiply_add(four, x3, x1);
-    y[3 * t] = even2 + odd2;
-    y[4 * t] = even2 - odd2;
-    y[5 * t] = x3;
-}
-
-/// Six products to three weight gradients: rows of A^T of F(3, 4).
-inline void weight_gradient_line(const vec* x, int s, vec* y, int t) {
-    const vec a = x[s] + x[2 * s], b = x[s] - x[2 * s], c = x[3 * s] + x[4 * s], d = x[3 * s] - x[4 * s];
-    y[0] = x[0] + a + c;
-    y[t] = multiply_add(all(2), d, b);
-    y[2 * t] = multiply_add(all(4), c, a) + x[5 * s];
-}
-
-template <read_as How>
-inline void input_tile(const float* p, std::ptrdiff_t row, vec scale, vec shift, float* out, std::ptrdiff_t position) {
-    vec y[36];
-#pragma GCC unroll 6
-    for (int i = 0; i < 6; ++i) {
-        vec x[6];
-#pragma GCC unroll 6
-        for (int j = 0; j < 6; ++j) x[j] = read<How>(p + i * row + j * lanes, scale, shift);
-        input_line(x, 1, y + 6 * i, 1);
-    }
-#pragma GCC unroll 6
-    for (int j = 0; j < 6; ++j) {
-        vec z[6];
-        input_line(y + j, 6, z, 1);
-#pragma GCC unroll 6
-        for (int i = 0; i < 6; ++i) store(out + (6 * i + j) * position, z[i]);
-    }
-}
-
-/// A 6x6 tile that leaves the plane, with zeros there. (After scale and shift: padding is of the value, not of what it is computed from.)
-template <int Size, read_as How>
-inline void copy_tile(const float* plane, const tile_row& r, int x0, vec scale, vec shift, float* copy) {
-    for (int i = 0; i < Size; ++i)
-        for (int j = 0; j < Size; ++j) {
-            const int y = r.y + i, x = x0 + j;
-            const bool inside = y >= 0 && y < r.h && x >= 0 && x < r.w;
-            store(copy + (i * Size + j) * lanes, inside ? read<How>(plane + (static_cast<std::ptrdiff_t>(y) * r.w + x) * lanes, scale, shift) : zero());
-        }
-}
-
-template <read_as How>
-inline void input_row(const float* plane, const tile_row& r, const reading& as, float* out) {
-    const vec scale = as.scale != nullptr ? load(as.scale) : zero(), shift = as.scale != nullptr ? load(as.shift) : zero();
-    const bool rows_inside = r.y >= 0 && r.y + 6 <= r.h;
-    for (int t = 0; t < r.count; ++t, out += lanes) {
-        const int x = r.x + 4 * t;
-        if (rows_inside && x >= 0 && x + 6 <= r.w) {
-            input_tile<How>(plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x) * lanes, static_cast<std::ptrdiff_t>(r.w) * lanes, scale, shift, out, r.position);
-        } else {
-            alignas(64) float copy[36 * lanes];
-            copy_tile<6, How>(plane, r, x, scale, shift, copy);
-            input_tile<read_as::plain>(copy, 6 * lanes, scale, shift, out, r.position);
-        }
-    }
-}
-
-inline void winograd_input(const float* plane, const tile_row& r, const reading& as, float* out) {
-    switch (how(as)) {
-    case read_as::plain: return input_row<read_as::plain>(plane, r, as, out);
-    case read_as::rectified: return input_row<read_as::rectified>(plane, r, as, out);
-    case read_as::normalized: return input_row<read_as::normalized>(plane, r, as, out);
-    case read_as::activated: return input_row<read_as::activated>(plane, r, as, out);
-    }
-}
-
-/// 16 channels of a batch-norm's backward pass: a g + b (z - mean) + c.
-struct norm_backward {
-    vec mean, scale, shift, a, b, c;
-};
-inline norm_backward norm_backward_of(const norm_reading& n) {
-    return {load(n.mean), load(n.forward.scale), load(n.forward.shift), load(n.coefficients), load(n.coefficients + lanes), load(n.coefficients + 2 * lanes)};
-}
-template <bool Relu>
-inline vec apply(const norm_backward& n, vec z, vec g) {
-    if constexpr (Relu) g = where_positive(multiply_add(z, n.scale, n.shift), g);
-    return multiply_add(n.a, g, multiply_add(n.b, z - n.mean, n.c));
-}
-
-enum class gradient_of { itself, norm, norm_and_relu };
-
-template <gradient_of What>
-inline void gradient_row(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
-    norm_backward n{};
-    if constexpr (What != gradient_of::itself) n = norm_backward_of(*norm);
-    const bool rows_inside = r.y + 4 <= r.h;
-    for (int t = 0; t < r.count; ++t, out += lanes) {
-        const int x0 = r.x + 4 * t;
-        alignas(64) float copy[16 * lanes];
-        const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(r.y) * r.w + x0) * lanes;
-        const float* p = plane + at;
-        std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
-        const bool inside = rows_inside && x0 + 4 <= r.w;
-        if (!inside) {
-            if constexpr (What != gradient_of::itself) {
-                for (int y = r.y; y < r.h && y < r.y + 4; ++y)
-                    for (int x = x0; x < r.w && x < x0 + 4; ++x) {
-                        const std::ptrdiff_t i = (static_cast<std::ptrdiff_t>(y) * r.w + x) * lanes;
-                        store(plane + i, apply<What == gradient_of::norm_and_relu>(n, load(norm->z + i), load(plane + i)));
-                    }
-            }
-            copy_tile<4, read_as::plain>(plane, r, x0, zero(), zero(), copy);
-            p = copy;
-            row = 4 * lanes;
-        }
-        vec y[24];
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) {
-            vec x[4];
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; ++j) {
-                x[j] = load(p + i * row + j * lanes);
-                if constexpr (What != gradient_of::itself) {
-                    if (inside) {
-                        x[j] = apply<What == gradient_of::norm_and_relu>(n, load(norm->z + at + i * row + j * lanes), x[j]);
-                        store(plane + at + i * row + j * lanes, x[j]);
-                    }
-                }
-            }
-            gradient_line(x, 1, y + 6 * i, 1);
-        }
-#pragma GCC unroll 6
-        for (int j = 0; j < 6; ++j) {
-            vec z[6];
-            gradient_line(y + j, 6, z, 1);
-#pragma GCC unroll 6
-            for (int i = 0; i < 6; ++i) store(out + (6 * i + j) * r.position, z[i]);
-        }
-    }
-}
-
-inline void winograd_gradient(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
-    if (norm == nullptr) return gradient_row<gradient_of::itself>(plane, r, norm, out);
-    return norm->forward.relu ? gradient_row<gradient_of::norm_and_relu>(plane, r, norm, out) : gradient_row<gradient_of::norm>(plane, r, norm, out);
-}
-
-inline void winograd_output(const float* in, const tile_row& r, const output_reading& o, float* plane) {
-    const vec bias = o.bias != nullptr ? load(o.bias) : zero();
-    const bool scaled = o.then.scale != nullptr, relu = o.then.relu, accumulate = o.accumulate, streams = o.stream && !accumulate;
-    const vec scale = scaled ? load(o.then.scale) : all(1), shift = scaled ? load(o.then.shift) : zero();
-    moments* const m = o.statistics;
-    vec origin = zero(), sum = zero(), square = zero();
-    if (m != nullptr && m->count > 0) {
-        origin = load(m->origin);
-        sum = load(m->sum);
-        square = load(m->square);
-    }
-    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
-    const int height = r.h - r.y < 4 ? r.h - r.y : 4;
-    for (int t = 0; t < r.count; ++t, in += lanes) {
-        vec y[24];
-#pragma GCC unroll 6
-        for (int j = 0; j < 6; ++j) {
-            vec x[6];
-#pragma GCC unroll 6
-            for (int i = 0; i < 6; ++i) x[i] = load(in + (6 * i + j) * r.position);
-            output_line(x, 1, y + j, 6);
-        }
-        const int x0 = r.x + 4 * t, width = r.w - x0 < 4 ? r.w - x0 : 4;
-        float* p = plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x0) * lanes;
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) {
-            if (i >= height) break;
-            vec z[4];
-            output_line(y + 6 * i, 1, z, 1);
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; ++j) {
-                if (j >= width) break;
-                vec v = z[j] + bias;
-                if (scaled) v = multiply_add(v, scale, shift);
-                if (relu) v = positive(v);
-                if (m != nullptr) {
-                    if (m->count == 0 && t == 0 && i == 0 && j == 0) origin = v;
-                    const vec d = v - origin;
-                    sum = sum + d;
-                    square = multiply_add(d, d, square);
-                }
-                if (accumulate) v = v + load(p + i * row + j * lanes);
-                if (streams) stream(p + i * row + j * lanes, v);
-                else store(p + i * row + j * lanes, v);
-            }
-        }
-    }
-    if (streams) finish_streams();
-    if (m == nullptr) return;
-    store(m->origin, origin);
-    store(m->sum, sum);
-    store(m->square, square);
-    const int columns = r.w - r.x < 4 * r.count ? r.w - r.x : 4 * r.count;
-    m->count += height * columns;
-}
-
-inline void winograd_weight(const float* w, std::ptrdiff_t step, float* out, std::ptrdiff_t position) {
-    vec x[9], y[18];
-#pragma GCC unroll 9
-    for (int i = 0; i < 9; ++i) x[i] = load(w + i * step);
-#pragma GCC unroll 3
-    for (int j = 0; j < 3; ++j) weight_line(x + j, 3, y + j, 3);
-#pragma GCC unroll 6
-    for (int i = 0; i < 6; ++i) {
-        vec z[6];
-        weight_line(y + 3 * i, 1, z, 1);
-#pragma GCC unroll 6
-        for (int j = 0; j < 6; ++j) store(out + (6 * i + j) * position, z[j]);
-    }
-}
-
-inline void winograd_weight_gradient(const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t part, float* dw) {
-    vec y[18];
-#pragma GCC unroll 6
-    for (int j = 0; j < 6; ++j) {
-        vec x[6];
-#pragma GCC unroll 6
-        for (int i = 0; i < 6; ++i) {
-            const float* p = u + (6 * i + j) * position;
-            vec s = load(p);
-            for (int k = 1; k < parts; ++k) s = s + load(p + k * part);
-            x[i] = s;
-        }
-        weight_gradient_line(x, 1, y + j, 6);
-    }
-#pragma GCC unroll 3
-    for (int i = 0; i < 3; ++i) {
-        vec z[3];
-        weight_gradient_line(y + 6 * i, 1, z, 1);
-#pragma GCC unroll 3
-        for (int j = 0; j < 3; ++j) store(dw + (3 * i + j) * lanes, z[j]);
-    }
-}
+#include <umsrep/backend/cpu/kernel/winograd.inl>
 
 template <read_as How, bool Accumulate>
 inline void read_row_as(const float* in, int pixels, const reading& as, float* out) {
@@ -457,20 +187,20 @@ inline void read_row(const float* in, int pixels, const reading& as, float* out,
 }
 
 inline void moments_of_row(const float* in, int pixels, moments& m) {
-    vec origin = load(in), sum = zero(), square = zero();
-    if (m.count > 0) {
-        origin = load(m.origin);
-        sum = load(m.sum);
-        square = load(m.square);
+    const vec origin = m.count > 0 ? load(m.origin) : load(in + (pixels > 8 ? pixels / 2 + 3 : 0) * lanes); // of whole rows, not at their edges
+    vec sum = zero(), square = zero();
+    for (int first = 0; first < pixels; first += 64) {
+        const int last = first + 64 < pixels ? first + 64 : pixels;
+        vec stretch_sum = zero(), stretch_square = zero();
+        for (int p = first; p < last; ++p) {
+            const vec d = load(in + p * lanes) - origin;
+            stretch_sum = stretch_sum + d;
+            stretch_square = multiply_add(d, d, stretch_square);
+        }
+        sum = sum + stretch_sum;
+        square = square + stretch_square;
     }
-    for (int p = 0; p < pixels; ++p) {
-        const vec d = load(in + p * lanes) - origin;
-        sum = sum + d;
-        square = multiply_add(d, d, square);
-    }
-    store(m.origin, origin);
-    store(m.sum, sum);
-    store(m.square, square);
+    add_moments(m, origin, sum, square);
     m.count += pixels;
 }
 

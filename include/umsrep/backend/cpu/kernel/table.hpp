@@ -69,12 +69,14 @@ struct moments {
     int count = 0;
 };
 
-/// One row of Winograd tiles of one block of channels: `count` tiles of 4x4 outputs from column 4 `first` on.
+/// A stretch of Winograd tiles of one block of channels in one row of tiles. A tile of `size` x `size` elements, 6 or 8, belongs to `size` - 2 results
+/// each way and has `size` x `size` positions when it is transformed.
 struct tile_row {
+    int size = 6;
     int h = 0, w = 0;   ///< of the plane
     int y = 0, x = 0;   ///< of the first tile's first element in the plane; may lie outside, where the plane reads as 0
     int count = 0;
-    std::ptrdiff_t position = 0; ///< elements between the 36 positions of a transformed tile; tiles are 16 apart
+    std::ptrdiff_t position = 0; ///< elements between the positions of a transformed tile; tiles are 16 apart
 };
 
 struct output_reading {
@@ -109,17 +111,17 @@ struct kernel_table {
     void (*multiply)(const multiply_call&) = nullptr;
     void (*products)(const products_call&) = nullptr;
 
-    /// 6x6 input tiles, from `plane` (h, w, 16), to 36 positions: B^T x B.
+    /// Input tiles, from `plane` (h, w, 16), to positions: B^T x B.
     void (*winograd_input)(const float* plane, const tile_row&, const reading&, float* out) = nullptr;
-    /// 36 positions to 4x4 outputs in `plane` (h, w, 16): A^T m A.
+    /// Positions to results in `plane` (h, w, 16): A^T m A.
     void (*winograd_output)(const float* in, const tile_row&, const output_reading&, float* plane) = nullptr;
-    /// 4x4 output gradients, from `plane`, to 36 positions: G dy G^T of F(3x3, 4x4). With a norm (else null) `plane` first becomes what its backward makes
+    /// Output gradients, from `plane`, to positions: G dy G^T of F(3x3, ...). With a norm (else null) `plane` first becomes what its backward makes
     /// of it.
     void (*winograd_gradient)(float* plane, const tile_row&, const norm_reading* norm, float* out) = nullptr;
-    /// 3x3 weights of 16 lanes, taps `step` elements apart, to 36 positions `position` apart: G w G^T of F(4x4, 3x3).
-    void (*winograd_weight)(const float* w, std::ptrdiff_t step, float* out, std::ptrdiff_t position) = nullptr;
-    /// `parts` arrays of 36 positions, summed in order, to 3x3 weight gradients dw[tap][lane]: A^T u A of F(3x3, 4x4).
-    void (*winograd_weight_gradient)(const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t part, float* dw) = nullptr;
+    /// 3x3 weights of 16 lanes, taps `step` elements apart, to positions `position` apart: G w G^T.
+    void (*winograd_weight)(int size, const float* w, std::ptrdiff_t step, float* out, std::ptrdiff_t position) = nullptr;
+    /// `parts` arrays of positions, summed in order, to 3x3 weight gradients dw[tap][lane]: A^T u A of F(3x3, ...).
+    void (*winograd_weight_gradient)(int size, const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t part, float* dw) = nullptr;
 
     /// out = reading(in), or out += it.
     void (*read_row)(const float* in, int pixels, const reading&, float* out, bool accumulate) = nullptr;
