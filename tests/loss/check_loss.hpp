@@ -46,7 +46,8 @@ struct loss_case {
 private:
     template <class Loss>
     double run(const Loss& loss, double weight, tensor_view<T> written, thread_pool* pool) const {
-        std::vector<double> scratch(Loss::scratch_size(n, s, pool != nullptr ? pool->threads() : 1), std::numeric_limits<double>::quiet_NaN());
+        const std::size_t size = Loss::scratch_size(n, s, loss::workspace{pool, {}}.threads());
+        std::vector<double> scratch(size, std::numeric_limits<double>::quiet_NaN());
         return loss.evaluate(tensor_view<const T>{logits.data(), n, s}, tensor_view<const float>{target.data(), n, target_s},
                              present, weight, written, loss::workspace{pool, scratch});
     }

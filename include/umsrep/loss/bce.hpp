@@ -31,9 +31,10 @@ struct bce {
         const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
         a.check("bce", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
         detail::check_per_channel("bce pos_weight", pos_weight, logits.s.c);
-        return detail::mean_over_present(a, detail::unit_interval{"bce"}, [&](const detail::pack& x, const detail::pack& t, std::ptrdiff_t first) {
+        const auto element = [&](const detail::pack& x, const detail::pack& t, std::ptrdiff_t first) {
             return detail::cross_entropy_of(detail::logistic{x}, x, t, detail::weights_of_channels(pos_weight, logits.s.plane(), first));
-        });
+        };
+        return detail::mean_over_present(a, detail::unit_interval{"bce"}, element);
     }
 };
 

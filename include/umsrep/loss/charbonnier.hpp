@@ -31,10 +31,11 @@ struct charbonnier {
         a.check("charbonnier", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
         if (!(epsilon > 0.0) || !std::isfinite(epsilon))
             throw option_error("charbonnier epsilon", "a finite value > 0", detail::text(epsilon));
-        return detail::mean_over_present(a, detail::finite{"charbonnier"}, [this](const detail::pack& x, const detail::pack& t, std::ptrdiff_t) {
+        const auto element = [this](const detail::pack& x, const detail::pack& t, std::ptrdiff_t) {
             const detail::pack d = x - t, root = (d * d + epsilon * epsilon).sqrt();
             return detail::points{root, d / root};
-        });
+        };
+        return detail::mean_over_present(a, detail::finite{"charbonnier"}, element);
     }
 };
 

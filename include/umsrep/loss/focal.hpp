@@ -98,7 +98,8 @@ struct focal_cross_entropy {
         return scale * detail::sum_over_labelled(a, labels, [&](const detail::labelled_pixels<T>& at) {
             using detail::pack;
             const detail::softmax<T> p{at};
-            const pack class_weight = at.of_label([&](int y) { return class_weights.empty() ? 1.0 : class_weights[static_cast<std::size_t>(y)]; });
+            const pack class_weight =
+                at.of_label([&](int y) { return class_weights.empty() ? 1.0 : class_weights[static_cast<std::size_t>(y)]; });
             pack miss = pack::Zero(); // 1 - p_y, summed over the other classes: no cancellation
             for (int c = 0; c < classes; ++c) miss += at.of_label([c](int y) { return y == c ? 0.0 : 1.0; }) * p(c);
             const pack log_py = p.log_of_label(), log_miss = miss.max(detail::least_miss).log();

@@ -74,8 +74,8 @@ struct overlap {
             for_tasks(a.room.pool, std::ptrdiff_t{planes} * count, [&](int task) {
                 const int plane = task / count;
                 const std::ptrdiff_t first = plane % a.logits.s.c * a.logits.s.plane();
-                differentiate(a, plane / a.logits.s.c, first + of_plane.begin(task % count), first + of_plane.end(task % count), ratio[plane],
-                              step[plane], a.weight * entropy_weight * entropy_share);
+                differentiate(a, plane / a.logits.s.c, first + of_plane.begin(task % count), first + of_plane.end(task % count),
+                              ratio[plane], step[plane], a.weight * entropy_weight * entropy_share);
             });
         return dice_weight * share * dice + (WithEntropy ? entropy_weight * entropy_share * entropy : 0.0);
     }

@@ -79,8 +79,10 @@ constexpr std::ptrdiff_t similarity_rows(std::ptrdiff_t width) { return 7 * row_
 /// respect to the moments, and the smoothing's transpose of these a row of the gradient. So everything between stays in the cache.
 inline double similarity(const double* x, const double* y, frame f, bool luminance, double* gradient, double* scratch) {
     const std::ptrdiff_t w = f.w, inner = f.inner_w(), reach = ssim_window - 1;
-    const row_ring mean_x{scratch, inner}, mean_y{scratch, inner}, squares{scratch, inner}, product{scratch, inner}; // E[x], E[y], E[x^2 + y^2], E[xy]
-    const std::array<row_ring, 3> slopes{row_ring{scratch, inner}, row_ring{scratch, inner}, row_ring{scratch, inner}}; // by E[x], E[x^2], E[xy]
+    const row_ring mean_x{scratch, inner}, mean_y{scratch, inner};    // E[x], E[y]
+    const row_ring squares{scratch, inner}, product{scratch, inner}; // E[x^2 + y^2], E[xy]
+    // Derivatives with respect to E[x], E[x^2], E[xy].
+    const std::array<row_ring, 3> slopes{row_ring{scratch, inner}, row_ring{scratch, inner}, row_ring{scratch, inner}};
     const auto take = [&](std::ptrdiff_t n) { return std::exchange(scratch, scratch + n); };
     double *const pixels = take(w), *const mx = take(w), *const my = take(w), *const ss = take(w), *const xy = take(w);
     double* const padded = take(inner + 2 * reach); // a row of derivatives between zeros
