@@ -30,6 +30,7 @@ TEST_CASE("every instruction set is found by its name where the machine has it, 
 }
 
 TEST_CASE("an instruction set that is none is refused, with the choices") {
-    CHECK(test::message_of<device_error>([] { cpu_ops::choose_kernels("sse9"); }) == "UMSREP_CPU: expected portable, avx2 or avx512, and a machine that has it, got sse9");
+    CHECK(test::message_of<device_error>([] { cpu_ops::choose_kernels("sse9"); }) ==
+          "UMSREP_CPU: expected portable, avx2 or avx512, and a machine that has it, got sse9");
     CHECK_THROWS_AS(cpu_ops::choose_kernels("AVX2"), device_error);
 }

@@ -27,7 +27,9 @@ inline layer_case conv_transpose_case(std::string name, int channels, attributes
     return {std::move(name), [=](graph_writer& w, int x) { return w.conv_transpose(x, channels, a); }, {1, 1, 1}, a.groups};
 }
 inline layer_case pool_case(std::string name, op kind, attributes a) {
-    return {std::move(name), [=](graph_writer& w, int x) { return w.pool(x, kind, a); }, {1, a.kernel.h - 2 * a.padding.h, a.kernel.w - 2 * a.padding.w}};
+    return {std::move(name),
+            [=](graph_writer& w, int x) { return w.pool(x, kind, a); },
+            {1, a.kernel.h - 2 * a.padding.h, a.kernel.w - 2 * a.padding.w}};
 }
 inline layer_case plain_case(std::string name, op kind, attributes a = {}) {
     return {std::move(name), [=](graph_writer& w, int x) { return w.plain(x, kind, a); }, {1, 1, 1}, kind == op::group_norm ? a.groups : 1};
@@ -48,13 +50,15 @@ inline std::vector<layer_case> every_layer() {
         conv_case("conv 5x5", 7, {.kernel = 5, .padding = 2, .bias = true}),
         conv_case("conv 1x5", 16, {.kernel = {1, 5}, .padding = {0, 2}}),
         conv_case("conv, 2 groups", 6, {.kernel = 3, .padding = 1, .groups = 2, .bias = true}),
-        {"conv, depthwise", [](graph_writer& w, int x) {
-            const int c = w.shape_of(x).c;
-            return w.conv(x, c, {.kernel = 3, .padding = 1, .groups = c, .bias = true});
-        }},
+        {"conv, depthwise",
+         [](graph_writer& w, int x) {
+             const int c = w.shape_of(x).c;
+             return w.conv(x, c, {.kernel = 3, .padding = 1, .groups = c, .bias = true});
+         }},
         conv_transpose_case("conv_transpose 2x2, stride 2", 16, {.kernel = 2, .stride = 2, .bias = true}),
         conv_transpose_case("conv_transpose 2x2, stride 2, odd", 5, {.kernel = 2, .stride = 2}),
-        conv_transpose_case("conv_transpose 3x3, stride 2", 9, {.kernel = 3, .stride = 2, .padding = 1, .output_padding = 1, .bias = true}),
+        conv_transpose_case("conv_transpose 3x3, stride 2", 9,
+                            {.kernel = 3, .stride = 2, .padding = 1, .output_padding = 1, .bias = true}),
         conv_transpose_case("conv_transpose 4x4, stride 2", 20, {.kernel = 4, .stride = 2, .padding = 1}),
         conv_transpose_case("conv_transpose, 2 groups", 4, {.kernel = 3, .groups = 2}),
         plain_case("batch_norm", op::batch_norm, {.value = 1e-5}),
@@ -73,17 +77,23 @@ inline std::vector<layer_case> every_layer() {
         pool_case("avg_pool 2", op::avg_pool, {.kernel = 2, .stride = 2}),
         pool_case("avg_pool 3, stride 2", op::avg_pool, {.kernel = 3, .stride = 2, .padding = 1}),
         pool_case("avg_pool 3, inside only", op::avg_pool, {.kernel = 3, .stride = 1, .padding = 1, .count_include_pad = false}),
-        {"global_max_pool", [](graph_writer& w, int x) {
-            const extent all{w.shape_of(x).h, w.shape_of(x).w};
-            return w.pool(x, op::max_pool, {.kernel = all, .stride = all});
-        }},
+        {"global_max_pool",
+         [](graph_writer& w, int x) {
+             const extent all{w.shape_of(x).h, w.shape_of(x).w};
+             return w.pool(x, op::max_pool, {.kernel = all, .stride = all});
+         }},
         {"global_avg_pool", [](graph_writer& w, int x) { return w.put(global_node(w.shape_of(x)), x); }},
-        {"upsample_nearest 2", [](graph_writer& w, int x) { return w.put(upsample_node(op::upsample_nearest, w.shape_of(x), 2), x); }},
-        {"upsample_bilinear 2x3", [](graph_writer& w, int x) { return w.put(upsample_node(op::upsample_bilinear, w.shape_of(x), {2, 3}), x); }},
+        {"upsample_nearest 2",
+         [](graph_writer& w, int x) { return w.put(upsample_node(op::upsample_nearest, w.shape_of(x), 2), x); }},
+        {"upsample_bilinear 2x3",
+         [](graph_writer& w, int x) {
+             return w.put(upsample_node(op::upsample_bilinear, w.shape_of(x), {2, 3}), x);
+         }},
         {"linear", [](graph_writer& w, int x) { return w.put(linear_node(w.shape_of(x), 19, true), x); }},
         {"add of itself", [](graph_writer& w, int x) { return w.add(x, x); }},
         {"concat with itself", [](graph_writer& w, int x) { return w.concat(x, x); }},
-        {"conv, batch_norm, relu", [](graph_writer& w, int x) { return w.relu(w.batch_norm(w.conv(x, 18, {.kernel = 3, .padding = 1}))); }},
+        {"conv, batch_norm, relu",
+         [](graph_writer& w, int x) { return w.relu(w.batch_norm(w.conv(x, 18, {.kernel = 3, .padding = 1}))); }},
     };
 }
 
@@ -107,7 +117,8 @@ enum class before {
     joined_raw,///< a concatenation of a stored value and a block
     summed,    ///< a block plus a stored value
 };
-inline constexpr before every_before[] = {before::image, before::source, before::norm, before::block, before::joined, before::joined_raw, before::summed};
+inline constexpr before every_before[] = {before::image,  before::source,     before::norm,  before::block,
+                                          before::joined, before::joined_raw, before::summed};
 inline std::string to_string(before b) {
     constexpr const char* names[] = {"image", "source", "norm", "block", "joined", "joined_raw", "summed"};
     return names[static_cast<int>(b)];
@@ -115,8 +126,8 @@ inline std::string to_string(before b) {
 
 enum class other_reader { none, first, second };
 
-/// A network of one layer behind something, with shape `s` of two channels or more between them; perhaps with another reader of the same value, a head of its own, whose
-/// gradient comes first or second.
+/// A network of one layer behind something, with shape `s` of two channels or more between them; perhaps with another reader of the same
+/// value, a head of its own, whose gradient comes first or second.
 inline graph put_together(before what, shape s, const layer_case& layer, int batch, other_reader other = other_reader::none) {
     graph_writer w(what == before::image ? s : source_image(batch));
     w.stage("e1");

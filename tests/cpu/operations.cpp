@@ -29,7 +29,8 @@ void check_layer(const layer_case& layer, before what, shape s, int batch, int c
     if (s.h < layer.at_least.h || s.w < layer.at_least.w || s.c % layer.channels_divide_by != 0) return;
     const graph g = put_together(what, s, layer, batch, other);
     INFO(layer.name << " behind " << to_string(what) << "\n" << text_of(g, batch, capacity));
-    const bool by_batch = std::any_of(g.nodes.begin(), g.nodes.end(), [&](const node& n) { return n.kind == op::batch_norm && n.in.plane() * batch == 1; });
+    const bool by_batch = std::any_of(g.nodes.begin(), g.nodes.end(),
+                                      [&](const node& n) { return n.kind == op::batch_norm && n.in.plane() * batch == 1; });
     for (const mode& m : {training_mode(), validate::value(1)}) {
         if (m.training && by_batch) continue; // no statistics of a single value
         INFO(std::string(m.training ? "training" : "validation"));
@@ -65,7 +66,8 @@ TEST_CASE("the source of these tests hands its weights through and shows the gra
         }
 }
 
-TEST_CASE_TEMPLATE("all layers behind everything agree with the reference: outputs, gradients, running statistics", Backend, fast, exact_only) {
+TEST_CASE_TEMPLATE("all layers behind everything agree with the reference: outputs, gradients, running statistics", Backend, fast,
+                   exact_only) {
     constexpr seed s{21};
     INFO("seed " << s.value);
     random_stream r(s, "layers");
@@ -74,7 +76,8 @@ TEST_CASE_TEMPLATE("all layers behind everything agree with the reference: outpu
         int batch, capacity;
     };
     // Channels of less than a block, of a block, beside it; images of one pixel, one row, odd.
-    constexpr size sizes[] = {{{4, 5, 4}, 2, 2}, {{16, 3, 5}, 1, 3}, {{34, 2, 2}, 3, 3}, {{18, 7, 6}, 2, 5}, {{8, 1, 7}, 3, 3}, {{2, 6, 9}, 1, 2}, {{48, 4, 5}, 2, 2}, {{20, 1, 1}, 5, 5}};
+    constexpr size sizes[] = {{{4, 5, 4}, 2, 2}, {{16, 3, 5}, 1, 3}, {{34, 2, 2}, 3, 3}, {{18, 7, 6}, 2, 5},
+                              {{8, 1, 7}, 3, 3}, {{2, 6, 9}, 1, 2},  {{48, 4, 5}, 2, 2}, {{20, 1, 1}, 5, 5}};
     for (const layer_case& layer : every_layer())
         for (const before what : every_before)
             for (const size& one : sizes) check_layer<Backend>(layer, what, one.s, one.batch, one.capacity, other_reader::none, r);
@@ -87,5 +90,6 @@ TEST_CASE_TEMPLATE("a value with a second reader gets the sum of their gradients
     for (const layer_case& layer : every_layer())
         for (const before what : {before::source, before::norm, before::block, before::joined, before::joined_raw, before::summed})
             for (const shape one : {shape{34, 4, 6}, shape{6, 5, 5}})
-                for (const other_reader other : {other_reader::first, other_reader::second}) check_layer<Backend>(layer, what, one, 2, 3, other, r);
+                for (const other_reader other : {other_reader::first, other_reader::second})
+                    check_layer<Backend>(layer, what, one, 2, 3, other, r);
 }

@@ -76,3 +76,29 @@ TEST_CASE("a value fifty deviations away does not spoil the variance, wherever i
         }
     }
 }
+
+TEST_CASE_TEMPLATE("variances of images that are one value nearly everywhere are right", Backend, fast, exact_only) {
+    // As of X-rays: a large background, and the edge that the convolution's padding gives it. Thousands of equal numbers round the same way.
+    for (const shape s : {shape{1, 96, 80}, shape{16, 64, 64}, shape{3, 31, 33}})
+        for (const bool convolves : {true, false}) {
+            graph_writer w(s);
+            w.stage("e1");
+            const int before = convolves ? w.conv(0, 32, {.kernel = 3, .padding = 1}) : w.conv(0, 32, {});
+            const int x = w.plain(before, op::batch_norm, {.value = 1e-5, .momentum = 1});
+            w.head("a", x);
+            w.relu(x);
+            const graph g = w.finish();
+            INFO(text_of(g, 2));
+            random_stream r(seed{73}, "statistics");
+            graph_data d = draw_data(g, 2, r);
+            const std::size_t plane = static_cast<std::size_t>(s.plane());
+            for (std::size_t i = 0; i < d.images.size(); ++i) d.images[i] = i % plane > plane / 3 && i % plane < plane / 3 + 40 ? 0.1f * d.images[i] : 0.7f;
+            const graph_result got = run_graph<Backend>(g, training_mode(), d), expected = graph_oracle<double>(g, training_mode(), d).result();
+            double worst = 0;
+            for (std::ptrdiff_t c = 0; c < 32; ++c) {
+                const auto i = static_cast<std::size_t>(g[2].running_var.offset + c);
+                worst = std::max(worst, std::abs(got.statistics[i] / expected.statistics[i] - 1));
+            }
+            CHECK(worst < 2 * tolerance<Backend>);
+        }
+}

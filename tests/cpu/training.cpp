@@ -7,7 +7,8 @@
 using namespace umsrep;
 using test::tiny;
 
-TEST_CASE_TEMPLATE("on the CPU backend a U-Net with three heads agrees with PyTorch: losses, gradients, five AdamW steps", Backend, test::fast, test::exact_only) {
+TEST_CASE_TEMPLATE("on the CPU backend a U-Net with three heads agrees with PyTorch: losses, gradients, five AdamW steps",
+                   Backend, test::fast, test::exact_only) {
     const double t = test::tolerance<Backend>;
     test::check_training_against_pytorch<Backend>({.loss = t, .later_loss = t, .gradient = t, .parameter = t});
 }

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <cstdlib>
 
-// Replaces the C library's allocation functions by ones that count: for one source file of a test program. UMSREP_TEST_COUNTS says whether it
-// could; the sanitizers bring functions of their own, and other C libraries lack the names behind these.
+// Replaces the C library's allocation functions by ones that count: for one source file of a test program. UMSREP_TEST_COUNTS says whether
+// it could; the sanitizers bring functions of their own, and other C libraries lack the names behind these.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define UMSREP_TEST_SANITIZED 1
 #elif defined(__has_feature)

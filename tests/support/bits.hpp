@@ -14,7 +14,8 @@ namespace umsrep::test {
 /// The same bits, NaN and signed zero included.
 template <class A, class B>
 bool same_bits(const A& a, const B& b) {
-    return std::size(a) == std::size(b) && (std::size(a) == 0 || std::memcmp(std::data(a), std::data(b), std::size(a) * sizeof(*std::data(a))) == 0);
+    return std::size(a) == std::size(b) &&
+           (std::size(a) == 0 || std::memcmp(std::data(a), std::data(b), std::size(a) * sizeof(*std::data(a))) == 0);
 }
 
 template <class T>
@@ -22,7 +23,8 @@ std::vector<std::remove_const_t<T>> copy(std::span<T> values) {
     return {values.begin(), values.end()};
 }
 
-/// Greatest difference over the greatest magnitude of `expected`; 0 for two equal arrays, infinity for arrays of different sizes or with a NaN.
+/// Greatest difference over the greatest magnitude of `expected`; 0 for two equal arrays, infinity for arrays of different sizes or with a
+/// NaN.
 template <class A, class B>
 double relative_error(const A& got, const B& expected) {
     constexpr double infinity = std::numeric_limits<double>::infinity();

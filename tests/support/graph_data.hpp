@@ -46,7 +46,9 @@ inline double products_per_output(const node& n) {
     const double window = static_cast<double>(n.a.kernel.h) * n.a.kernel.w;
     switch (n.kind) {
     case op::conv: return window * n.in.c / n.a.groups;
-    case op::conv_transpose: return std::max(1.0, window * n.in.c / n.a.groups * static_cast<double>(n.in.plane()) / static_cast<double>(n.out.plane()));
+    case op::conv_transpose:
+        return std::max(1.0,
+                        window * n.in.c / n.a.groups * static_cast<double>(n.in.plane()) / static_cast<double>(n.out.plane()));
     case op::linear: return static_cast<double>(n.in.size());
     default: return 1;
     }

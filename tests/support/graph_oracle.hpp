@@ -102,7 +102,8 @@ public:
             const auto amplify = [&](double variance, double largest) { most = std::max(most, largest / std::sqrt(variance + n.a.value)); };
             if (n.kind == op::group_norm) {
                 const std::ptrdiff_t group = n.in.size() / n.a.groups;
-                for (auto first = x.begin(); first != x.end(); first += group) amplify(variance_of(std::vector<T>(first, first + group)), size);
+                for (auto first = x.begin(); first != x.end(); first += group)
+                    amplify(variance_of(std::vector<T>(first, first + group)), size);
                 continue;
             }
             for (int c = 0; c < n.in.c; ++c) {

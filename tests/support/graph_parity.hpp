@@ -17,7 +17,8 @@ namespace umsrep::test {
 /// be so ill-conditioned that rounding alone moves its results, and then `noise_factor` times that movement is allowed.
 class parity {
 public:
-    parity(const graph& g, const graph_oracle<double>& oracle, double tolerance) : g_{g}, oracle_{oracle}, expected_{oracle.result()}, tolerance_{tolerance} {}
+    parity(const graph& g, const graph_oracle<double>& oracle, double tolerance)
+        : g_{g}, oracle_{oracle}, expected_{oracle.result()}, tolerance_{tolerance} {}
     parity& or_noise(graph_result noise, double factor) {
         noise_ = std::move(noise);
         noise_factor_ = factor;
@@ -27,8 +28,8 @@ public:
     std::string violation(const graph_result& got) {
         failure_.clear();
         for (std::size_t h = 0; h < expected_.heads.size(); ++h)
-            compare("output of head " + std::string(g_.heads[h].name), got.heads[h], expected_.heads[h], noise_.heads.empty() ? nullptr : &noise_.heads[h], 0,
-                    expected_.heads[h].size(), 0);
+            compare("output of head " + std::string(g_.heads[h].name), got.heads[h], expected_.heads[h],
+                    noise_.heads.empty() ? nullptr : &noise_.heads[h], 0, expected_.heads[h].size(), 0);
         for (int i = 0; i < g_.size(); ++i) {
             const node& n = g_[i];
             const std::string name = "node " + std::to_string(i) + " (" + std::string(umsrep::name(n.kind)) + ")";
@@ -46,13 +47,16 @@ public:
     double worst() const { return worst_; }
 
 private:
-    void compare_slot(const std::string& what, slot s, const std::vector<double>& got, const std::vector<double>& expected, const std::vector<double>* noise,
-                      double floor) {
-        if (s) compare(what, got, expected, noise->empty() ? nullptr : noise, static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.size), floor);
+    void compare_slot(const std::string& what, slot s, const std::vector<double>& got, const std::vector<double>& expected,
+                      const std::vector<double>* noise, double floor) {
+        if (s)
+            compare(what, got, expected, noise->empty() ? nullptr : noise, static_cast<std::size_t>(s.offset),
+                    static_cast<std::size_t>(s.size), floor);
     }
-    void compare(const std::string& what, const std::vector<double>& got, const std::vector<double>& expected, const std::vector<double>* noise,
-                 std::size_t first, std::size_t count, double floor) {
-        if (got.size() != expected.size()) return fail(what + ": " + std::to_string(expected.size()) + " values, got " + std::to_string(got.size()));
+    void compare(const std::string& what, const std::vector<double>& got, const std::vector<double>& expected,
+                 const std::vector<double>* noise, std::size_t first, std::size_t count, double floor) {
+        if (got.size() != expected.size())
+            return fail(what + ": " + std::to_string(expected.size()) + " values, got " + std::to_string(got.size()));
         double squares = 0, error = 0, moved = 0;
         std::size_t where = first;
         for (std::size_t i = first; i < first + count; ++i) {
@@ -66,8 +70,8 @@ private:
         if (error == error) worst_ = std::max(worst_, error / scale);
         if (error <= std::max(tolerance_ * scale, noise_factor_ * moved)) return;
         std::ostringstream text;
-        text << what << ": error " << error / scale << " of rms, expected " << expected[where] << " at " << where - first << " of " << count << ", got "
-             << got[where];
+        text << what << ": error " << error / scale << " of rms, expected " << expected[where] << " at " << where - first
+             << " of " << count << ", got " << got[where];
         if (noise) text << " (" << error / std::max(moved, 1e-30) << " times the error of plain float)";
         fail(text.str());
     }

@@ -60,7 +60,8 @@ void check_training_against_pytorch(pytorch_tolerance within) {
 
     const std::vector<double> loss = t.step(b);
     const char* heads[] = {"denoise", "lungs", "finding"};
-    for (std::size_t h = 0; h < 3; ++h) CHECK(loss[h] == doctest::Approx(f.values<double>(std::string("loss/") + heads[h])[0]).epsilon(within.loss));
+    for (std::size_t h = 0; h < 3; ++h)
+        CHECK(loss[h] == doctest::Approx(f.values<double>(std::string("loss/") + heads[h])[0]).epsilon(within.loss));
     for (const auto& g : t.gradients()) {
         CAPTURE(g.name);
         CHECK(relative_error(g.values, f.values<double>("gradient/" + g.name)) <= within.gradient);

@@ -15,7 +15,9 @@ inline node window_node(op kind, shape in, int channels, attributes a) {
     n.in = in;
     n.a = a;
     const auto conv = [](int size, int k, int s, int p, int d) { return (size + 2 * p - d * (k - 1) - 1) / s + 1; };
-    const auto transposed = [](int size, int k, int s, int p, int d, int extra) { return (size - 1) * s - 2 * p + d * (k - 1) + 1 + extra; };
+    const auto transposed = [](int size, int k, int s, int p, int d, int extra) {
+        return (size - 1) * s - 2 * p + d * (k - 1) + 1 + extra;
+    };
     if (kind == op::conv_transpose)
         n.out = {channels, transposed(in.h, a.kernel.h, a.stride.h, a.padding.h, a.dilation.h, a.output_padding.h),
                  transposed(in.w, a.kernel.w, a.stride.w, a.padding.w, a.dilation.w, a.output_padding.w)};

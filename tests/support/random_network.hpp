@@ -81,9 +81,12 @@ private:
         const int c = shape_of(x).c;
         switch (r_.below(7)) {
         case 0: return activation(w_.add(w_.batch_norm(conv(block(x, c), c)), x));                  // residual, He et al.
-        case 1: return w_.add(conv(activation(norm(x)), c), x);                                     // ... with the norm before: x has two readers
+        case 1:
+            return w_.add(conv(activation(norm(x)), c), x); // ... with the norm before: x has two readers
         case 2: return c <= 48 ? w_.concat(x, block(x, 16)) : block(x, c);                          // dense, Huang et al.
-        case 3: return w_.conv(w_.relu(w_.batch_norm(w_.conv(x, c, {.kernel = 3, .padding = 1, .groups = c}))), channels(), {}); // depthwise, pointwise
+        case 3:
+            return w_.conv(w_.relu(w_.batch_norm(w_.conv(x, c, {.kernel = 3, .padding = 1, .groups = c}))), channels(),
+                           {}); // depthwise, pointwise
         case 4: return w_.plain(x, op::dropout, {.value = 0.25});
         case 5: return w_.add(w_.batch_norm(x), w_.relu(w_.batch_norm(x)));                         // two norms of one value
         default: return block(x, channels());
