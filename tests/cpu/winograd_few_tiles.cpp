@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <ostream>
 #include <string>
 #include <vector>
 
@@ -86,16 +85,19 @@ struct few_tiles_result {
         for (int i = 0; i < 2; ++i)
             for (std::size_t j = 0; j < out[i].size(); ++j)
                 if (std::memcmp(&out[i][j], &other.out[i][j], sizeof(float)) != 0)
-                    return "part " + std::to_string(i) + ", element " + std::to_string(j) + ": " + std::to_string(out[i][j]) + " and " + std::to_string(other.out[i][j]);
+                    return "part " + std::to_string(i) + ", element " + std::to_string(j) + ": " + std::to_string(out[i][j]) +
+                           " and " + std::to_string(other.out[i][j]);
         for (std::size_t i = 0; i < statistics.size(); ++i)
-            if (std::memcmp(&statistics[i], &other.statistics[i], sizeof(cpu_ops::moments)) != 0) return "statistics, entry " + std::to_string(i);
+            if (std::memcmp(&statistics[i], &other.statistics[i], sizeof(cpu_ops::moments)) != 0)
+                return "statistics, entry " + std::to_string(i);
         return "";
     }
 };
 
 /// Runs `what(pass)` in a workspace of `size` elements that hold no number and with a fence behind them.
 template <class Run>
-few_tiles_result run_few_tiles(const few_tiles_case& c, thread_pool& pool, const cpu_ops::winograd_plan& plan, std::ptrdiff_t size, Run what) {
+few_tiles_result run_few_tiles(const few_tiles_case& c, thread_pool& pool, const cpu_ops::winograd_plan& plan,
+                               std::ptrdiff_t size, Run what) {
     constexpr float fence = 12345;
     few_tiles_result result{{c.out[0], c.out[1]}, {}};
     result.statistics.resize(static_cast<std::size_t>(cpu_ops::winograd_statistics_rows(plan) * plan.out));
@@ -111,7 +113,8 @@ few_tiles_result run_few_tiles(const few_tiles_case& c, thread_pool& pool, const
     p.workspace = workspace.data();
     what(p);
     CHECK(std::all_of(workspace.end() - 64, workspace.end(), [](float v) { return v == fence; }));
-    for (const std::vector<float>& part : result.out) CHECK(std::none_of(part.begin(), part.end(), [](float v) { return std::isnan(v); }));
+    for (const std::vector<float>& part : result.out)
+        CHECK(std::none_of(part.begin(), part.end(), [](float v) { return std::isnan(v); }));
     return result;
 }
 
@@ -122,20 +125,23 @@ TEST_CASE("Winograd's filtering of few tiles gives the bits of the way through m
     thread_pool one(1), three(3);
     for (int i = 0; i < 60; ++i) {
         const few_tiles_case c(r);
-        INFO("case " << i << ": " << c.pass.from().c << " x " << c.pass.from().h << " x " << c.pass.from().w << " to " << c.pass.to().c << " channels, batch "
-                     << c.pass.map.batch << (c.pass.adjoint ? ", adjoint" : ""));
+        INFO("case " << i << ": " << c.pass.from().c << " x " << c.pass.from().h << " x " << c.pass.from().w << " to "
+                     << c.pass.to().c << " channels, batch " << c.pass.map.batch << (c.pass.adjoint ? ", adjoint" : ""));
         for (const char* const set : {"portable", "avx2", "avx512"}) {
             const cpu_ops::kernel_table* const k = cpu_ops::find_kernels(set);
             if (k == nullptr) continue;
             INFO(std::string(set));
-            const auto plan = [&](int threads) { return cpu_ops::plan_winograd(c.pass.from().c, c.pass.to(), c.pass.map.batch, threads); };
-            const few_tiles_result expected = run_few_tiles(c, one, plan(1), plan(1).workspace(), [&](const cpu_ops::pass& p) { cpu_ops::winograd_pass(*k, p); });
+            const auto plan = [&](int threads) {
+                return cpu_ops::plan_winograd(c.pass.from().c, c.pass.to(), c.pass.map.batch, threads);
+            };
+            const few_tiles_result expected = run_few_tiles(c, one, plan(1), plan(1).workspace(),
+                                                            [&](const cpu_ops::pass& p) { cpu_ops::winograd_pass(*k, p); });
             for (thread_pool* const pool : {&one, &three}) {
                 cpu_ops::few_tiles_plan p = cpu_ops::plan_few_tiles(plan(pool->threads()));
                 const auto check = [&] {
                     INFO(pool->threads() << " threads, " << p.units << " units, " << p.depth << " deep");
-                    const few_tiles_result got =
-                        run_few_tiles(c, *pool, p.tiles, p.workspace(), [&](const cpu_ops::pass& x) { cpu_ops::few_tiles_pass(*k, x, p); });
+                    const few_tiles_result got = run_few_tiles(
+                        c, *pool, p.tiles, p.workspace(), [&](const cpu_ops::pass& x) { cpu_ops::few_tiles_pass(*k, x, p); });
                     CHECK(got.difference(expected) == "");
                 };
                 check();
@@ -149,7 +155,9 @@ TEST_CASE("Winograd's filtering of few tiles gives the bits of the way through m
 
 TEST_CASE("few tiles and many channels are multiplied without transformed weights in memory, whatever the number of threads") {
     for (const int threads : {1, 2, 64}) {
-        const auto suits = [&](int from, shape to, int batch) { return cpu_ops::suits_few_tiles(cpu_ops::plan_winograd(from, to, batch, threads)); };
+        const auto suits = [&](int from, shape to, int batch) {
+            return cpu_ops::suits_few_tiles(cpu_ops::plan_winograd(from, to, batch, threads));
+        };
         CHECK(suits(512, {512, 16, 16}, 1));
         CHECK(suits(512, {256, 32, 32}, 1));
         CHECK(suits(512, {512, 16, 16}, 8));

@@ -6,10 +6,10 @@
 
 #include <umsrep/backend/cpu/winograd.hpp>
 
-/// Winograd's filtering where there are few tiles and many channels: small images, one at a time. There the transformed weights, four times the
-/// weights' size, are most of what moves, and each is used for a few tiles only. So they never reach memory: after all tiles are transformed, each task
-/// makes some blocks of results, transforms the weights of a few input blocks into a buffer that its core's cache holds, and adds their products to
-/// sums of its own.
+/// Winograd's filtering where there are few tiles and many channels: small images, one at a time. There the transformed weights, four
+/// times the weights' size, are most of what moves, and each is used for a few tiles only. So they never reach memory: after all tiles
+/// are transformed, each task makes two blocks of results, transforms the weights of a few input blocks into a buffer that its core's
+/// cache holds, and adds their products to sums of its own.
 ///
 /// Every sum is made in the order of `winograd_pass`: the results are the same bits.
 namespace umsrep::cpu_ops {
@@ -17,9 +17,9 @@ namespace umsrep::cpu_ops {
 struct few_tiles_plan {
     static constexpr int most_depth = 8;
 
-    winograd_plan tiles{};  ///< all of them held at once
-    int units = 2;          ///< blocks of results of a task
-    int depth = 1;          ///< blocks of input whose weights are transformed at once
+    winograd_plan tiles{}; ///< all of them held at once
+    int units = 2;         ///< blocks of results of a task
+    int depth = 1;         ///< blocks of input whose weights are transformed at once
 
     constexpr std::ptrdiff_t input_position() const { return std::ptrdiff_t{tiles.tiles} * lanes + stagger; }
     constexpr std::ptrdiff_t input_block() const { return tiles.positions() * input_position(); }
@@ -42,14 +42,12 @@ constexpr bool suits_few_tiles(const winograd_plan& p) { return p.together && p.
 constexpr few_tiles_plan plan_few_tiles(const winograd_plan& tiles) {
     few_tiles_plan p;
     p.tiles = tiles;
-    p.units = tiles.tiles > 32 ? 4 : 2;
-    while (p.units > 2 && p.tasks() < tiles.workers) p.units /= 2; // each task reads all inputs again; no sum changes
-    p.units = std::min(p.units, tiles.out);
-    p.depth = std::min(few_tiles_plan::most_depth / p.units, tiles.in); // 295 KB of transformed weights
+    p.units = std::min(2, tiles.out); // what kernels take at a time
+    p.depth = std::min(4, tiles.in);  // 295 or 524 KB of transformed weights; with half as many, sums come and go twice as often
     return p;
 }
 
-/// Weights that lie where `count` blocks of results from `to` on and block `from` of the input meet, to be fetched while something else is done.
+/// The weights between block `from` of the input and `count` blocks of results from `to` on, to be fetched while something else is done.
 inline ahead weights_ahead(const pass& c, int to, int count, int from) {
     const std::ptrdiff_t row = std::ptrdiff_t{c.map.wide.c} * 9;
     const int results = std::min(count * lanes, c.to().c - to * lanes), channels = std::min(lanes, c.from().c - from * lanes);
@@ -67,8 +65,8 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
 
     c.pool->run(t.in * pieces, [&](int i) {
         const int block = i / pieces, first = i % pieces * t.block;
-        transform_inputs(k, c, t, first, std::min(t.tiles, first + t.block), block, inputs + block * p.input_block() + std::ptrdiff_t{first} * lanes,
-                         p.input_position());
+        float* const to = inputs + block * p.input_block() + std::ptrdiff_t{first} * lanes;
+        transform_inputs(k, c, t, first, std::min(t.tiles, first + t.block), block, to, p.input_position());
     });
     c.pool->run(p.tasks(), [&](int task, int worker) {
         float* const weights = memory + worker * p.worker();
@@ -84,7 +82,8 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
             const int blocks = std::min(p.depth, t.in - from);
             for (int b = 0; b < blocks; ++b)
                 for (int u = 0; u < units; ++u)
-                    transform_weights(k, c, t.size, first_unit + u, from + b, weights + u * weight_unit + weight_offset[b], p.weight_position());
+                    transform_weights(k, c, t.size, first_unit + u, from + b, weights + u * weight_unit + weight_offset[b],
+                                      p.weight_position());
             const int following = std::min(p.depth, t.in - from - blocks);
             for (int i = 0; i < t.positions(); ++i) {
                 multiply_call m;
@@ -111,10 +110,12 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
         for (int u = 0; u < units; ++u)
             for (int piece = 0; piece < pieces; ++piece) {
                 const int block = first_unit + u, first = piece * t.block;
-                moments* const statistics = c.statistics == nullptr ? nullptr : c.statistics + std::ptrdiff_t{piece} * t.out + block;
+                moments* const statistics =
+                    c.statistics == nullptr ? nullptr : c.statistics + std::ptrdiff_t{piece} * t.out + block;
                 if (statistics != nullptr) statistics->count = 0;
-                transform_outputs(k, c, t, first, std::min(t.tiles, first + t.block), block, bias, sums + (std::ptrdiff_t{u} * t.tiles + first) * lanes,
-                                  p.sum_position(), statistics);
+                const float* const of_block = sums + (std::ptrdiff_t{u} * t.tiles + first) * lanes;
+                transform_outputs(k, c, t, first, std::min(t.tiles, first + t.block), block, bias, of_block, p.sum_position(),
+                                  statistics);
             }
     });
 }
