@@ -5,6 +5,7 @@
 
 #include <tests/cpu/backends.hpp>
 #include <tests/cpu/layers.hpp>
+#include <tests/support/budget.hpp>
 #include <tests/support/random_network.hpp>
 
 using namespace umsrep;
@@ -34,7 +35,7 @@ TEST_CASE_TEMPLATE("what the memory held before a run does not change a bit of i
 TEST_CASE_TEMPLATE("the capacity of the batch, and runs before, do not change a bit of the results", Backend, fast, exact_only) {
     constexpr seed s{52};
     INFO("seed " << s.value);
-    for (std::uint64_t i = 0; i < 40; ++i) {
+    for (std::uint64_t i = 0; i < tried(40); ++i) {
         INFO("network " << i);
         random_stream r(s, "network", i);
         const graph g = random_network(r).value();

@@ -3,6 +3,7 @@
 
 #include <tests/cpu/backends.hpp>
 #include <tests/graph/random_graph.hpp>
+#include <tests/support/budget.hpp>
 #include <tests/support/graph_parity.hpp>
 #include <tests/support/random_network.hpp>
 #include <tests/support/tiny.hpp>
@@ -45,7 +46,7 @@ TEST_CASE_TEMPLATE("training and prediction give the same bits with 1, 2, 3 and 
 TEST_CASE_TEMPLATE("random networks give the same bits with 1, 2, 3 and 4 threads", Backend, fast, exact_only) {
     constexpr seed s{61};
     INFO("seed " << s.value);
-    for (std::uint64_t i = 0; i < 60; ++i) {
+    for (std::uint64_t i = 0; i < tried(60); ++i) {
         INFO("network " << i);
         random_stream r(s, "network", i);
         const graph g = i % 3 == 0 ? random_graph(r) : random_network(r).value();
