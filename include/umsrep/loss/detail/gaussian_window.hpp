@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include <umsrep/core/config.hpp>
+
 namespace umsrep::loss::detail {
 
 inline constexpr int ssim_window = 11;
@@ -24,6 +26,18 @@ inline const std::array<double, ssim_window>& ssim_taps() {
     }();
     return taps;
 }
+
+#if UMSREP_CPU_FALLBACK
+
+/// out = the Gaussian over eleven rows of `n` elements. The taps are symmetric, so rows are added in pairs before they are weighed.
+inline void smooth(const window_rows& rows, std::ptrdiff_t n, double* out) {
+    const std::array<double, ssim_window> g = ssim_taps();
+    for (std::ptrdiff_t i = 0; i < n; ++i)
+        out[i] = (g[5] * rows[5][i] + (g[4] * (rows[4][i] + rows[6][i]) + g[3] * (rows[3][i] + rows[7][i]))) +
+                 (g[2] * (rows[2][i] + rows[8][i]) + (g[1] * (rows[1][i] + rows[9][i]) + g[0] * (rows[0][i] + rows[10][i])));
+}
+
+#else
 
 /// Doubles computed together: two are SSE2's and NEON's vector, four AVX's.
 typedef double two_doubles __attribute__((vector_size(16)));
@@ -75,5 +89,7 @@ inline void smooth(const window_rows& rows, std::ptrdiff_t n, double* out) {
 #endif
     smooth_portable(rows, n, out);
 }
+
+#endif
 
 } // namespace umsrep::loss::detail
