@@ -74,6 +74,10 @@ struct direct_plan {
         return ((last_group + 1) * group_in - 1) / lanes - first_block(unit) + 1;
     }
     constexpr int table() const { return reach * taps; }
+    /// Where the weights of a block of input and a tap lie. An adjoint with a stride reads a few taps of all blocks at a time: these lie together.
+    constexpr std::ptrdiff_t weight_at(int block, int tap) const {
+        return (y.adjoint ? std::ptrdiff_t{tap} * reach + block : std::ptrdiff_t{block} * taps + tap) * inner * lanes;
+    }
 
     constexpr std::ptrdiff_t workspace() const {
         workspace_cursor size;
@@ -153,14 +157,14 @@ inline void pack_rows(const kernel_table& k, const parts<const float>& source, s
     }
 }
 
-/// Weights of block `unit` of results: [block][tap][channel][lane], zero between groups.
+/// Weights of block `unit` of results, see weight_at: of each block of input and tap [channel][lane], zero between groups.
 inline void pack_weights(const kernel_table& k, const direct_plan& p, const pass& c, int unit, float* out) {
     const int first = p.first_block(unit), results = std::min(lanes, c.to().c - unit * lanes);
     const std::ptrdiff_t per_group = c.map.wide.c / c.map.groups;
-    std::fill(out, out + std::ptrdiff_t{p.blocks(unit)} * p.taps * p.inner * lanes, 0.0f);
+    if (c.map.groups > 1 || results < lanes || c.from().c % p.inner != 0)
+        std::fill_n(out, std::ptrdiff_t{p.reach} * p.taps * p.inner * lanes, 0.0f);
     for (int b = 0; b < p.blocks(unit); ++b) {
         const int channels = std::min(p.inner, c.from().c - (first + b) * lanes);
-        float* const to = out + std::ptrdiff_t{b} * p.taps * p.inner * lanes;
         if (c.map.groups > 1) {
             for (int tap = 0; tap < p.taps; ++tap)
                 for (int i = 0; i < channels; ++i)
@@ -168,13 +172,18 @@ inline void pack_weights(const kernel_table& k, const direct_plan& p, const pass
                         const int channel = (first + b) * lanes + i, result = unit * lanes + l;
                         if (channel / p.group_in != result / p.group_out) continue;
                         const std::ptrdiff_t narrow = c.adjoint ? channel : result, wide = (c.adjoint ? result : channel) % per_group;
-                        to[(std::ptrdiff_t{tap} * p.inner + i) * lanes + l] = c.weight[(narrow * per_group + wide) * p.taps + tap];
+                        out[p.weight_at(b, tap) + i * lanes + l] = c.weight[(narrow * per_group + wide) * p.taps + tap];
                     }
         } else if (c.adjoint) { // a matrix of results x taps for each channel
-            for (int i = 0; i < channels; ++i)
+            for (int i = 0; i < channels; ++i) {
+                // Rows are too far apart for the processor to see what comes next.
+                const std::ptrdiff_t soon = std::min((first + b) * lanes + i + 8, c.from().c - 1);
+                const float* const row = c.weight + (soon * per_group + unit * lanes) * p.taps;
+                for (int at = 0; at < results * p.taps; at += lanes) __builtin_prefetch(row + at);
                 for (int tap = 0; tap < p.taps; tap += lanes)
                     k.transpose(c.weight + (((first + b) * lanes + i) * per_group + unit * lanes) * p.taps + tap, p.taps, results, std::min(lanes, p.taps - tap),
-                                to + (std::ptrdiff_t{tap} * p.inner + i) * lanes, std::ptrdiff_t{p.inner} * lanes);
+                                out + p.weight_at(b, tap) + i * lanes, p.weight_at(0, 1) - p.weight_at(0, 0));
+            }
         } else { // a matrix of results x (channels x taps), whose columns go to [tap][channel]
             alignas(64) float columns[lanes * lanes];
             const float* const rows = c.weight + (unit * lanes * per_group + (first + b) * lanes) * p.taps;
@@ -182,7 +191,7 @@ inline void pack_weights(const kernel_table& k, const direct_plan& p, const pass
                 const int count = std::min(lanes, channels * p.taps - i);
                 k.transpose(rows + i, per_group * p.taps, results, count, columns, lanes);
                 for (int j = 0; j < count; ++j)
-                    std::copy_n(columns + j * lanes, results, to + (std::ptrdiff_t{(i + j) % p.taps} * p.inner + (i + j) / p.taps) * lanes);
+                    std::copy_n(columns + j * lanes, results, out + p.weight_at(b, (i + j) % p.taps) + (i + j) / p.taps * lanes);
             }
         }
     }
@@ -266,7 +275,7 @@ inline void direct_pass(const kernel_table& k, const pass& c) {
                             if (!p.y.reached(py, ty) || !p.x.reached(px, tx)) continue;
                             in_offset[blocks] = (p.first_block(unit) + b) * block_size + (p.y.shift(py, ty) - p.y.first_shift()) * row_size +
                                                 std::ptrdiff_t{p.x.shift(px, tx) - p.x.first_shift()} * p.pixel();
-                            weight_offset[blocks] = (std::ptrdiff_t{b} * p.taps + ty * p.x.taps + tx) * p.inner * lanes;
+                            weight_offset[blocks] = p.weight_at(b, ty * p.x.taps + tx);
                             ++blocks;
                         }
                 multiply_call m;
