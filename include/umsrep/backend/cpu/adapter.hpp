@@ -65,34 +65,32 @@ struct adapted {
 
 template <class T>
 void reference_forward(const operands<T>& o) {
-    using namespace reference_ops;
     switch (o.n->kind) {
-    case op::group_norm: return forward_group_norm(o);
-    case op::softmax: return forward_softmax(o);
-    case op::max_pool: return forward_max_pool(o);
-    case op::avg_pool: return forward_avg_pool(o);
-    case op::global_avg_pool: return forward_global_avg_pool(o);
-    case op::upsample_nearest: return forward_upsample_nearest(o);
-    case op::upsample_bilinear: return forward_upsample_bilinear(o);
-    case op::linear: return forward_linear(o);
-    case op::concat: return forward_concat(o);
+    case op::group_norm: return reference_ops::forward_group_norm(o);
+    case op::softmax: return reference_ops::forward_softmax(o);
+    case op::max_pool: return reference_ops::forward_max_pool(o);
+    case op::avg_pool: return reference_ops::forward_avg_pool(o);
+    case op::global_avg_pool: return reference_ops::forward_global_avg_pool(o);
+    case op::upsample_nearest: return reference_ops::forward_upsample_nearest(o);
+    case op::upsample_bilinear: return reference_ops::forward_upsample_bilinear(o);
+    case op::linear: return reference_ops::forward_linear(o);
+    case op::concat: return reference_ops::forward_concat(o);
     default: assert(false && "has kernels of its own");
     }
 }
 
 template <class T>
 void reference_backward(const operands<T>& o) {
-    using namespace reference_ops;
     switch (o.n->kind) {
-    case op::group_norm: return backward_group_norm(o);
-    case op::softmax: return backward_softmax(o);
-    case op::max_pool: return backward_max_pool(o);
-    case op::avg_pool: return backward_avg_pool(o);
-    case op::global_avg_pool: return backward_global_avg_pool(o);
-    case op::upsample_nearest: return backward_upsample_nearest(o);
-    case op::upsample_bilinear: return backward_upsample_bilinear(o);
-    case op::linear: return backward_linear(o);
-    case op::concat: return backward_concat(o);
+    case op::group_norm: return reference_ops::backward_group_norm(o);
+    case op::softmax: return reference_ops::backward_softmax(o);
+    case op::max_pool: return reference_ops::backward_max_pool(o);
+    case op::avg_pool: return reference_ops::backward_avg_pool(o);
+    case op::global_avg_pool: return reference_ops::backward_global_avg_pool(o);
+    case op::upsample_nearest: return reference_ops::backward_upsample_nearest(o);
+    case op::upsample_bilinear: return reference_ops::backward_upsample_bilinear(o);
+    case op::linear: return reference_ops::backward_linear(o);
+    case op::concat: return reference_ops::backward_concat(o);
     default: assert(false && "has kernels of its own");
     }
 }

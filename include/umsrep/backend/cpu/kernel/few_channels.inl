@@ -5,11 +5,9 @@
 inline constexpr int from_planes_pixels = tile_pixels >= 8 ? 8 : tile_pixels >= 4 ? 4 : 2;
 
 template <int Pixels, bool Neighbours>
-inline void window_sums(const plane_window& w, const float* weights, int x, vec start, vec* sum) {
+inline void window_sums(const plane_window& w, const float* weights, int x, vec* sum) {
     const std::ptrdiff_t step = Neighbours ? 1 : w.step;
     const float* const p = w.planes + x * step;
-#pragma GCC unroll 8
-    for (int i = 0; i < Pixels; ++i) sum[i] = start;
     for (int j = 0; j < w.count; ++j) {
         const vec weight = load(weights + j * lanes);
         const float* const q = p + w.offset[j];
@@ -27,9 +25,11 @@ inline void from_planes_as(const plane_window& w, const float* weights, int pixe
     vec origin = m != nullptr && m->count > 0 ? load(m->origin) : zero(), sum = zero(), square = zero();
     for (int x = 0, count = 0; x < pixels; x += count) {
         vec v[from_planes_pixels];
+#pragma GCC unroll 8
+        for (int i = 0; i < from_planes_pixels; ++i) v[i] = start; // all of them: g++ 12 warns of those that are not used else
         count = pixels - x >= from_planes_pixels ? from_planes_pixels : 1;
-        if (count == from_planes_pixels) window_sums<from_planes_pixels, Neighbours>(w, weights, x, start, v);
-        else window_sums<1, Neighbours>(w, weights, x, start, v);
+        if (count == from_planes_pixels) window_sums<from_planes_pixels, Neighbours>(w, weights, x, v);
+        else window_sums<1, Neighbours>(w, weights, x, v);
         if (m != nullptr && m->count == 0 && x == 0) origin = v[count / 2];
         vec few_sums[2] = {zero(), zero()}, few_squares[2] = {zero(), zero()}; // two: additions need not wait for one another
 #pragma GCC unroll 8

@@ -4,10 +4,11 @@
 /// Scale and shift of a reading. What is read as it is has scale 1 and shift 0: memory takes longer than that.
 struct scaling {
     vec scale, shift;
+    bool relu; ///< most rows ask for each vector, for they wait for memory, and two kinds of each take twice as long to compile
 };
 inline scaling scaling_of(const reading& r) {
-    if (r.scale == nullptr) return {all(1), zero()};
-    return {load(r.scale), load(r.shift)};
+    if (r.scale == nullptr) return {all(1), zero(), r.relu};
+    return {load(r.scale), load(r.shift), r.relu};
 }
 template <bool Relu>
 inline vec read_scaled(const float* p, const scaling& s) {
@@ -15,6 +16,7 @@ inline vec read_scaled(const float* p, const scaling& s) {
     if constexpr (Relu) return positive(x);
     else return x;
 }
+inline vec read_scaled(const float* p, const scaling& s) { return s.relu ? read_scaled<true>(p, s) : read_scaled<false>(p, s); }
 
 /// The columns of a window that are inside of the plane: `count` from `first` on, `dilation` apart.
 struct window_columns {
@@ -37,18 +39,18 @@ inline bool is_plain_2x2(const window_row& w) { return w.rows == 2 && w.kernel =
 struct largest {
     vec value, tap;
 };
-template <int Size, bool Relu>
+template <int Size>
 inline largest largest_of(const float* in, const window_row& w, const window_columns& c, const scaling& s) {
     const int rows = Size > 0 ? Size : w.rows, columns = Size > 0 ? Size : c.count;
     const std::ptrdiff_t step = Size > 0 ? lanes : std::ptrdiff_t{w.dilation} * lanes;
     const float* p = in + std::ptrdiff_t{c.first} * lanes;
-    largest best{read_scaled<Relu>(p, s), zero()};
+    largest best{read_scaled(p, s), zero()};
     float tap = 0;
 #pragma GCC unroll 2
     for (int i = 0; i < rows; ++i, p += w.row_step)
 #pragma GCC unroll 2
         for (int j = 0; j < columns; ++j, ++tap) {
-            const vec x = read_scaled<Relu>(p + j * step, s);
+            const vec x = read_scaled(p + j * step, s);
             const mask larger = greater_or_nan(x, best.value);
             best.value = select(larger, x, best.value);
             best.tap = select(larger, all(tap), best.tap);
@@ -56,22 +58,22 @@ inline largest largest_of(const float* in, const window_row& w, const window_col
     return best;
 }
 
-template <int Size, bool Relu>
+template <int Size>
 inline void max_pool_as(const float* in, const window_row& w, const reading& as, float* out) {
     const scaling s = scaling_of(as);
-    for (int x = 0; x < w.results; ++x) store(out + x * lanes, largest_of<Size, Relu>(in, w, columns_of<Size>(w, x), s).value);
+    for (int x = 0; x < w.results; ++x) store(out + x * lanes, largest_of<Size>(in, w, columns_of<Size>(w, x), s).value);
 }
 inline void max_pool(const float* in, const window_row& w, const reading& as, float* out) {
-    if (is_plain_2x2(w)) return as.relu ? max_pool_as<2, true>(in, w, as, out) : max_pool_as<2, false>(in, w, as, out);
-    return as.relu ? max_pool_as<0, true>(in, w, as, out) : max_pool_as<0, false>(in, w, as, out);
+    if (is_plain_2x2(w)) return max_pool_as<2>(in, w, as, out);
+    return max_pool_as<0>(in, w, as, out);
 }
 
-template <int Size, bool Relu, bool Add>
+template <int Size, bool Add>
 inline void max_pool_gradient_as(const float* in, const window_row& w, const reading& as, const float* dy, float* to) {
     const scaling s = scaling_of(as);
     for (int x = 0; x < w.results; ++x) {
         const window_columns c = columns_of<Size>(w, x);
-        const vec winner = largest_of<Size, Relu>(in, w, c, s).tap, g = load(dy + x * lanes);
+        const vec winner = largest_of<Size>(in, w, c, s).tap, g = load(dy + x * lanes);
         const int rows = Size > 0 ? Size : w.rows, columns = Size > 0 ? Size : c.count;
         const std::ptrdiff_t step = Size > 0 ? lanes : std::ptrdiff_t{w.dilation} * lanes;
         float* p = to + std::ptrdiff_t{c.first} * lanes;
@@ -86,24 +88,16 @@ inline void max_pool_gradient_as(const float* in, const window_row& w, const rea
             }
     }
 }
-template <int Size, bool Relu>
-inline void max_pool_gradient_as(const float* in, const window_row& w, const reading& as, const float* dy, float* to, bool add) {
-    return add ? max_pool_gradient_as<Size, Relu, true>(in, w, as, dy, to)
-               : max_pool_gradient_as<Size, Relu, false>(in, w, as, dy, to);
-}
 inline void max_pool_gradient(const float* in, const window_row& w, const reading& as, const float* dy, float* to, bool add) {
-    if (is_plain_2x2(w))
-        return as.relu ? max_pool_gradient_as<2, true>(in, w, as, dy, to, add)
-                       : max_pool_gradient_as<2, false>(in, w, as, dy, to, add);
-    return as.relu ? max_pool_gradient_as<0, true>(in, w, as, dy, to, add)
-                   : max_pool_gradient_as<0, false>(in, w, as, dy, to, add);
+    if (is_plain_2x2(w)) return add ? max_pool_gradient_as<2, true>(in, w, as, dy, to) : max_pool_gradient_as<2, false>(in, w, as, dy, to);
+    return add ? max_pool_gradient_as<0, true>(in, w, as, dy, to) : max_pool_gradient_as<0, false>(in, w, as, dy, to);
 }
 
 inline vec pixels_of_mean(const window_row& w, const window_columns& c) {
     return all(static_cast<float>(w.divisor > 0 ? w.divisor : w.rows * c.count));
 }
 
-template <int Size, bool Relu>
+template <int Size>
 inline void avg_pool_as(const float* in, const window_row& w, const reading& as, float* out, bool add) {
     const scaling s = scaling_of(as);
     for (int x = 0; x < w.results; ++x) {
@@ -114,51 +108,46 @@ inline void avg_pool_as(const float* in, const window_row& w, const reading& as,
 #pragma GCC unroll 2
         for (int i = 0; i < rows; ++i, p += w.row_step)
 #pragma GCC unroll 2
-            for (int j = 0; j < columns; ++j) total = total + read_scaled<Relu>(p + j * lanes, s);
+            for (int j = 0; j < columns; ++j) total = total + read_scaled(p + j * lanes, s);
         const vec mean = total / pixels_of_mean(w, c);
         store(out + x * lanes, add ? mean + load(out + x * lanes) : mean);
     }
 }
 inline void avg_pool(const float* in, const window_row& w, const reading& as, float* out, bool add) {
-    if (is_plain_2x2(w)) return as.relu ? avg_pool_as<2, true>(in, w, as, out, add) : avg_pool_as<2, false>(in, w, as, out, add);
-    return as.relu ? avg_pool_as<0, true>(in, w, as, out, add) : avg_pool_as<0, false>(in, w, as, out, add);
+    if (is_plain_2x2(w)) return avg_pool_as<2>(in, w, as, out, add);
+    return avg_pool_as<0>(in, w, as, out, add);
 }
 
-template <int Size, bool Relu>
+template <int Size>
 inline void avg_pool_gradient_as(const window_row& w, const float* dy, const reading& as, float* to, bool add) {
     const scaling s = scaling_of(as);
     for (int x = 0; x < w.results; ++x) {
         const window_columns c = columns_of<Size>(w, x);
         const int rows = Size > 0 ? Size : w.rows, columns = Size > 0 ? Size : c.count;
-        const vec share = read_scaled<Relu>(dy + x * lanes, s) / pixels_of_mean(w, c);
+        const vec share = read_scaled(dy + x * lanes, s) / pixels_of_mean(w, c);
         float* p = to + std::ptrdiff_t{c.first} * lanes;
         for (int i = 0; i < rows; ++i, p += w.row_step)
             for (int j = 0; j < columns; ++j) store(p + j * lanes, add ? share + load(p + j * lanes) : share);
     }
 }
 inline void avg_pool_gradient(const window_row& w, const float* dy, const reading& as, float* to, bool add) {
-    if (is_plain_2x2(w))
-        return as.relu ? avg_pool_gradient_as<2, true>(w, dy, as, to, add) : avg_pool_gradient_as<2, false>(w, dy, as, to, add);
-    return as.relu ? avg_pool_gradient_as<0, true>(w, dy, as, to, add) : avg_pool_gradient_as<0, false>(w, dy, as, to, add);
+    if (is_plain_2x2(w)) return avg_pool_gradient_as<2>(w, dy, as, to, add);
+    return avg_pool_gradient_as<0>(w, dy, as, to, add);
 }
 
 /// Four sums, so that additions need not wait for one another.
-template <bool Relu>
-inline void sum_as(const float* in, int pixels, const reading& as, float* sums) {
+inline void sum(const float* in, int pixels, const reading& as, float* sums) {
     const scaling s = scaling_of(as);
     vec a = zero(), b = zero(), c = zero(), d = zero();
     int p = 0;
     for (; p + 4 <= pixels; p += 4) {
-        a = a + read_scaled<Relu>(in + p * lanes, s);
-        b = b + read_scaled<Relu>(in + (p + 1) * lanes, s);
-        c = c + read_scaled<Relu>(in + (p + 2) * lanes, s);
-        d = d + read_scaled<Relu>(in + (p + 3) * lanes, s);
+        a = a + read_scaled(in + p * lanes, s);
+        b = b + read_scaled(in + (p + 1) * lanes, s);
+        c = c + read_scaled(in + (p + 2) * lanes, s);
+        d = d + read_scaled(in + (p + 3) * lanes, s);
     }
-    for (; p < pixels; ++p) a = a + read_scaled<Relu>(in + p * lanes, s);
+    for (; p < pixels; ++p) a = a + read_scaled(in + p * lanes, s);
     store(sums, load(sums) + ((a + b) + (c + d)));
-}
-inline void sum(const float* in, int pixels, const reading& as, float* sums) {
-    return as.relu ? sum_as<true>(in, pixels, as, sums) : sum_as<false>(in, pixels, as, sums);
 }
 
 inline void fill(const float* values, int pixels, float* out, bool accumulate) {
@@ -170,7 +159,7 @@ inline void move_lanes(const float* in, int from, const reading& as, float* out,
     const scaling s = scaling_of(as);
     for (int p = 0; p < pixels; ++p, in += lanes, out += lanes) {
         float pixel[lanes];
-        store(pixel, as.relu ? read_scaled<true>(in, s) : read_scaled<false>(in, s));
+        store(pixel, read_scaled(in, s));
         if (accumulate)
             for (int i = 0; i < count; ++i) out[to + i] += pixel[from + i];
         else
@@ -178,25 +167,17 @@ inline void move_lanes(const float* in, int from, const reading& as, float* out,
     }
 }
 
-template <bool Relu>
-inline void blend_row_as(const float* upper, const float* lower, float lower_share, const blend* columns, int count,
-                         const reading& as, float* out) {
+inline void blend_row(const float* upper, const float* lower, float lower_share, const blend* columns, int count, const reading& as, float* out) {
     const scaling s = scaling_of(as);
     const vec down = all(lower_share), up = all(1 - lower_share);
     for (int x = 0; x < count; ++x) {
         const std::ptrdiff_t left = std::ptrdiff_t{columns[x].left} * lanes, right = std::ptrdiff_t{columns[x].right} * lanes;
         const vec l = all(1 - columns[x].share), r = all(columns[x].share);
-        const vec above = multiply_add(r, read_scaled<Relu>(upper + right, s), l * read_scaled<Relu>(upper + left, s));
-        const vec below = multiply_add(r, read_scaled<Relu>(lower + right, s), l * read_scaled<Relu>(lower + left, s));
+        const vec above = multiply_add(r, read_scaled(upper + right, s), l * read_scaled(upper + left, s));
+        const vec below = multiply_add(r, read_scaled(lower + right, s), l * read_scaled(lower + left, s));
         store(out + x * lanes, multiply_add(down, below, up * above));
     }
 }
-inline void blend_row(const float* upper, const float* lower, float lower_share, const blend* columns, int count,
-                      const reading& as, float* out) {
-    return as.relu ? blend_row_as<true>(upper, lower, lower_share, columns, count, as, out)
-                   : blend_row_as<false>(upper, lower, lower_share, columns, count, as, out);
-}
-
 inline void add_to(float* p, vec a) { store(p, load(p) + a); }
 inline void blend_row_gradient(const float* dy, float lower_share, const blend* columns, int count, float* upper, float* lower) {
     for (int x = 0; x < count; ++x) {
@@ -428,12 +409,9 @@ inline void map(const map_row& m) {
             py = y;
             to = out;
         }
-        vec first = read_scaled<false>(px, sx), second = zero();
-        if (m.as_x.relu) first = positive(first); // asked here and not by a template: 13 functions of four kinds took long to compile
-        if constexpr (F::two) {
-            second = read_scaled<false>(py, sy);
-            if (m.as_y.relu) second = positive(second);
-        }
+        const vec first = read_scaled(px, sx);
+        vec second = zero();
+        if constexpr (F::two) second = read_scaled(py, sy);
         vec v = F::apply(first, second, value);
         if (masked) v = where_positive(used, v);
         if (m.accumulate) v = v + load(to);
