@@ -48,9 +48,9 @@ std::vector<int> second(const graph& g, const mode& m, const storage_policy& sto
 /// The nodes with a second buffer.
 std::vector<int> twice(const graph& g, const mode& m, const storage_policy& storage = dense_storage) {
     std::vector<int> result;
-    const std::vector<int> hosts = second(g, m, storage);
+    const std::vector<int> second_life = second(g, m, storage);
     for (int i = 0; i < g.size(); ++i)
-        if (hosts[static_cast<std::size_t>(i)] >= 0) result.push_back(i);
+        if (second_life[static_cast<std::size_t>(i)] >= 0) result.push_back(i);
     return result;
 }
 using nodes = std::vector<int>;
