@@ -58,17 +58,11 @@ struct cpu {
     static void backward(std::span<const operands<float>> chain);
 
     static void from_dense(const float* dense, tensor_view<float> value) {
-        parts<float> to;
-        to.count = 1;
-        to[0].data = value.data;
-        to[0].s = value.s;
+        const parts<float> to = cpu_ops::whole(value.data, value.s);
         for (int n = 0; n < value.n; ++n) cpu_ops::scatter_dense(dense + n * value.s.size(), to, n);
     }
     static void to_dense(tensor_view<const float> value, float* dense) {
-        parts<const float> from;
-        from.count = 1;
-        from[0].data = value.data;
-        from[0].s = value.s;
+        const parts<const float> from = cpu_ops::whole(value.data, value.s);
         for (int n = 0; n < value.n; ++n) cpu_ops::gather_dense(from, n, dense + n * value.s.size());
     }
 
@@ -100,20 +94,6 @@ private:
     static std::size_t backward_norm(operand_list chain);
     static void forward_one(const operands<float>& o);
     static void backward_one(const operands<float>& o);
-    static parts<float> whole(float* data, shape s) {
-        parts<float> p;
-        p.count = 1;
-        p[0].data = data;
-        p[0].s = s;
-        return p;
-    }
-    static parts<const float> whole(const float* data, shape s) {
-        parts<const float> p;
-        p.count = 1;
-        p[0].data = data;
-        p[0].s = s;
-        return p;
-    }
 };
 
 template <class Policy>

@@ -54,16 +54,6 @@ private:
 
 inline bool read_alike(const parts<const float>& value) { return value.count < 2 && value[0].norm == nullptr && !value[0].relu; }
 
-/// A value or gradient that is stored whole.
-template <class T>
-parts<T> whole(T* data, shape s) {
-    parts<T> result;
-    result.count = 1;
-    result[0].data = data;
-    result[0].s = s;
-    return result;
-}
-
 /// to = f(x, y) everywhere, or added to it where it accumulates; `y` may be empty. What is no channel stays 0, whatever f(0) is.
 inline void map_runs(void (*f)(const map_row&), const operands<float>& o, const parts<const float>& x,
                      const parts<const float>& y, const parts<float>& to, float value = 0, bool keeps_zero = true) {

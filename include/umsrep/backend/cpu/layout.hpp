@@ -49,6 +49,16 @@ struct located {
     bool accumulate = false;
 };
 
+/// A value or gradient that lies in one part, read and written as it is.
+template <class T>
+parts<T> whole(T* data, shape s) {
+    parts<T> p;
+    p.count = 1;
+    p[0].data = data;
+    p[0].s = s;
+    return p;
+}
+
 /// Finds block `block` of a value or gradient that may be in two blocked parts; no plane where that part is unwanted.
 template <class T>
 located<T> locate(const parts<T>& value, int sample, int block) {
