@@ -10,8 +10,10 @@
 
 #include <tests/backend/operation.hpp>
 #include <tests/cpu/row_operands.hpp>
+#include <umsrep/backend/cpu/direct.hpp>
 #include <umsrep/backend/cpu/elementwise.hpp>
 #include <umsrep/backend/cpu/few_channels.hpp>
+#include <umsrep/backend/cpu/sum_channels.hpp>
 
 using namespace umsrep;
 using namespace umsrep::test;

@@ -16,6 +16,7 @@
 #include <umsrep/backend/cpu/combination.hpp>
 #include <umsrep/backend/cpu/depthwise.hpp>
 #include <umsrep/backend/cpu/direct.hpp>
+#include <umsrep/backend/cpu/direct_weights.hpp>
 #include <umsrep/backend/cpu/dropout.hpp>
 #include <umsrep/backend/cpu/few_channels.hpp>
 #include <umsrep/backend/cpu/group_norm.hpp>
@@ -23,6 +24,7 @@
 #include <umsrep/backend/cpu/policy.hpp>
 #include <umsrep/backend/cpu/pooling.hpp>
 #include <umsrep/backend/cpu/resampling.hpp>
+#include <umsrep/backend/cpu/sum_channels.hpp>
 #include <umsrep/backend/cpu/winograd.hpp>
 #include <umsrep/backend/cpu/winograd_few_tiles.hpp>
 #include <umsrep/graph/storage.hpp>

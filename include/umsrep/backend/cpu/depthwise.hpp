@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include <umsrep/backend/cpu/bands.hpp>
-#include <umsrep/backend/cpu/direct.hpp>
+#include <umsrep/backend/cpu/direct_plan.hpp>
 #include <umsrep/backend/cpu/instruction_set.hpp>
 
 /// Convolutions in which every channel has a kernel of its own and channels do not mix, of blocked values: no product of matrices, but 16

@@ -6,7 +6,7 @@
 #include <cstddef>
 
 #include <umsrep/backend/cpu/bands.hpp>
-#include <umsrep/backend/cpu/direct.hpp>
+#include <umsrep/backend/cpu/direct_plan.hpp>
 #include <umsrep/backend/cpu/instruction_set.hpp>
 
 /// Convolutions between a value in blocks and one of so few channels that it is stored dense: a network's first layer, a head's last one. They
