@@ -18,16 +18,12 @@
 #include <umsrep/data/sim/beer_lambert.hpp>
 #include <umsrep/data/sim/photon_counting.hpp>
 #include <umsrep/data/sim/pneumonia.hpp>
+#include <umsrep/data/sim/range.hpp>
 #include <umsrep/data/sim/stroke.hpp>
 #include <umsrep/data/sim/thorax.hpp>
 #include <umsrep/data/sim/value_noise.hpp>
 
 namespace umsrep::sim {
-
-/// From the smallest to the largest value of a quantity that is drawn for each image.
-struct range {
-    float low, high;
-};
 
 struct chest_xray_options {
     int size = 128;                       ///< pixels of a side, 32 to 1024
@@ -159,7 +155,6 @@ inline chest_xray simulate_chest_xray(const chest_xray_options& options, seed s,
     detail::check(options);
     const int size = options.size;
     const auto pixels = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
-    const auto between = [](range r, random_stream& draw) { return draw.uniform(r.low, r.high); };
 
     random_stream anatomy{s, "chest anatomy", index}, vessels{s, "chest vessels", index}, view_draw{s, "chest view", index};
     random_stream exposure{s, "chest exposure", index};
@@ -206,10 +201,10 @@ inline chest_xray simulate_chest_xray(const chest_xray_options& options, seed s,
     }
 
     // expected signal: primary and scatter (a tent of about 5 cm)
-    const float ratio = between(options.scatter_to_primary, exposure);
+    const float ratio = options.scatter_to_primary.draw(exposure);
     const auto scattered = scatter(primary, size, ratio, std::max(1, static_cast<int>(2.5f / view.pixel)));
     result.photons = options.photons.low * std::pow(options.photons.high / options.photons.low, exposure.uniform());
-    const float electronic = between(options.electronic_noise, exposure);
+    const float electronic = options.electronic_noise.draw(exposure);
     std::vector<float> signal(pixels), lung_signal, body_signal;
     for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
         signal[pixel] = -std::log(primary[pixel] + scattered[pixel]);
