@@ -59,6 +59,7 @@ training_identity identity_of(const graph& g, scheme tasks, const mode& what, st
             {"head weights", weights},
             {"clip norm", real(options.clip_norm)},
             {"layer decay", real(options.layer_decay)},
+            {"L2-SP", options.l2_sp ? real(options.l2_sp->strength) : "none"},
             {"average", options.average ? real(options.average->decay) : "none"}};
 }
 

@@ -17,6 +17,12 @@ namespace umsrep {
 /// What the learning rate follows. `cosine` counts updates, and a total of 0 means the whole run; `step` and `plateau` count epochs.
 using learning_rate_schedule = std::variant<schedule::constant, schedule::step, schedule::cosine, schedule::plateau>;
 
+/// Penalty strength / 2 |w - start|^2 on what trains of the encoder; goes into the gradient before it is clipped. See optim/l2_sp.hpp.
+struct l2_sp {
+    double strength = 0.1;
+    std::vector<double> start{}; ///< every parameter of the model; empty: as they are when the trainer is built
+};
+
 /// How a trainer steps.
 struct train_options {
     seed random{0};                      ///< of dropout
@@ -25,6 +31,7 @@ struct train_options {
     double clip_norm = 0;                ///< greatest norm of the gradient of a step; 0: not clipped
     double layer_decay = 1;              ///< factor on the learning rate per encoder stage, counted from the heads down
     bool decay_norms_and_biases = true;  ///< weight decay acts on everything (PyTorch's default)
+    std::optional<umsrep::l2_sp> l2_sp{}; ///< pulls the encoder towards where it started
     std::optional<optim::ema> average{}; ///< average of the weights: validated and kept as the best model instead of the weights
 };
 
@@ -39,6 +46,7 @@ struct batch_report {
 /// How long a run lasts and who is told.
 struct fit_options {
     int epochs = 10;
+    std::uint64_t first_epoch = 0;       ///< of the loader: order and augmentation go on from there
     int patience = 0;                    ///< epochs without a better monitor before the run stops; 0: never
     bool keep_best = true;               ///< at the end, take the weights of the best epoch
     bool allow_unlabelled_heads = false; ///< go on when a trained head has no label in a whole epoch; otherwise that is an error

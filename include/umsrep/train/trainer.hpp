@@ -16,6 +16,7 @@
 #include <umsrep/data/loader.hpp>
 #include <umsrep/loss/loss_function.hpp>
 #include <umsrep/model.hpp>
+#include <umsrep/optim/l2_sp.hpp>
 #include <umsrep/train/identity.hpp>
 #include <umsrep/train/options.hpp>
 #include <umsrep/train/progress.hpp>
@@ -127,7 +128,7 @@ public:
             const auto started = std::chrono::steady_clock::now();
             const bool whole = now_.batch == 0; // not resumed within the epoch
             std::vector<std::size_t> seen(head_count, 0);
-            samples.start(static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch));
+            samples.start(o.first_epoch + static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch));
             while (const auto b = samples.next()) {
                 const std::vector<double>& loss = has_label(*b) ? step(*b) : pass();
                 for (std::size_t h = 0; h < loss.size(); ++h)
@@ -187,6 +188,7 @@ public:
         a.values("statistics", model_->statistics());
         for (std::size_t i = 0; i < Optimizer::moments; ++i) a.values("moment." + std::to_string(i), parts_.moments(i));
         if (options_.average) a.values("average", average_.span());
+        if (options_.l2_sp) a.values("l2_sp.start", start_.span());
         a.values("updates", parts_.updates());
         now_.archive(a);
         a.list("best.parameters", best_parameters_, model_->parameters().size(), 1);
@@ -227,6 +229,7 @@ private:
         if ((heads_ & ((std::uint64_t{1} << head_count) - 1)) == 0) throw option_error("heads to train", "at least one", "none");
 
         if (options_.average) average_ = aligned_array<T>(parts_.gradients().size());
+        if (options_.l2_sp) keep_start();
 
         const auto add_executor = [&](std::uint64_t mask) {
             mode step_mode = what;
@@ -353,6 +356,7 @@ private:
             const std::span<T> gradient = parts_.gradient(s);
             std::fill(gradient.begin(), gradient.end(), T{0});
         }
+        if (options_.l2_sp) pull_to_start(moves);
         const double limit = options_.clip_norm > 0 ? options_.clip_norm : std::numeric_limits<double>::infinity();
         if (!std::isfinite(parts_.clip(limit, moves, model_->pool())))
             throw error("training step " + std::to_string(now_.steps + 1) + ", batch of '" + b.ids.front() + "'", "a finite gradient",
@@ -360,6 +364,38 @@ private:
         parts_.update(optimizer_, model_->parameters(), rate_factor(), moves, model_->pool());
         if (options_.average) options_.average->update(average_.span(), std::span<const T>(trained_parameters()), now_.average_updates++,
                                                     &model_->pool());
+    }
+
+    /// `body(slot)` for the parameters of every stage that trains.
+    template <class Body>
+    void for_each_trained_in_encoder(Body body) {
+        const graph& g = model_->network();
+        for (const node& n : g.nodes)
+            for (const slot s : {n.weight, n.bias})
+                if (s && n.owner < g.stage_count() && n.owner >= what_.first_trained_stage) body(n.owner, s);
+    }
+    template <class Values>
+    static auto at(Values values, const slot& s) {
+        return values.subspan(static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.size));
+    }
+
+    void keep_start() {
+        const std::vector<double>& given = options_.l2_sp->start;
+        if (!(options_.l2_sp->strength >= 0) || !std::isfinite(options_.l2_sp->strength))
+            throw option_error("L2-SP: strength", "0 or more", std::to_string(options_.l2_sp->strength));
+        if (!given.empty() && given.size() != model_->parameters().size())
+            throw option_error("L2-SP: start", std::to_string(model_->parameters().size()) + " parameters", std::to_string(given.size()));
+        start_ = aligned_array<T>(model_->parameters().size());
+        if (given.empty()) std::copy(model_->parameters().begin(), model_->parameters().end(), start_.span().begin());
+        else std::transform(given.begin(), given.end(), start_.span().begin(), [](double v) { return static_cast<T>(v); });
+    }
+    template <class Moves>
+    void pull_to_start(Moves moves) {
+        for_each_trained_in_encoder([&](int stage, const slot& s) {
+            if (moves(static_cast<std::size_t>(stage)))
+                optim::add_l2_sp(parts_.gradient(s), at(std::span<const T>(model_->parameters()), s), at(std::span<const T>(start_.span()), s),
+                                 options_.l2_sp->strength, &model_->pool());
+        });
     }
 
     std::span<T> trained_parameters() { return model_->parameters().subspan(static_cast<std::size_t>(parts_.first_parameter())); }
@@ -431,6 +467,7 @@ private:
     losses losses_{};
     trained_parts<T, Optimizer> parts_;
     aligned_array<T> average_;
+    aligned_array<T> start_; ///< of L2-SP: every parameter as it was
     std::vector<turn> turns_;
     std::unique_ptr<executor<backend>> validation_;
     std::shared_ptr<executor_memory<T>> memory_ = std::make_shared<executor_memory<T>>(); ///< of all executors: they run in turn
