@@ -49,8 +49,8 @@ struct manifest_columns {
 /// manifest's folder, or to the folder that holds it. Images are (1, H, W), masks (1, H, W) of 0 and 1, both as large as stored.
 ///
 /// Reading the manifest throws file_error (a column or a file is missing, the split is empty) or label_error (a class that is not
-/// listed, a number that is none), naming manifest and line. `get` throws file_error (not an image) and shape_mismatch (a mask of
-/// another size than its image), naming the file.
+/// listed, a number that is none), naming manifest, line and column. `get` throws file_error (not an image) and shape_mismatch (a mask of
+/// another size than its image), naming these and the file.
 class manifest {
 public:
     manifest(const std::filesystem::path& path, const std::string& split, manifest_columns columns)
@@ -68,11 +68,11 @@ public:
             row made;
             made.name = table.at(r, file);
             made.where = table.where_row(r);
-            made.image = found(path, made.name, made.where);
+            made.image = found(path, made.name, in_column(made.where, columns_.file));
             if (group) made.group = table.at(r, *group);
             for (const auto& m : columns_.masks) {
                 const std::string& cell = table.at(r, table.column(m.column));
-                made.masks.push_back(cell.empty() ? std::filesystem::path{} : found(path, cell, made.where));
+                made.masks.push_back(cell.empty() ? std::filesystem::path{} : found(path, cell, in_column(made.where, m.column)));
             }
             for (const auto& c : columns_.categories) {
                 const std::string& cell = table.at(r, table.column(c.column));
@@ -96,9 +96,11 @@ public:
         data::sample s;
         s.id = r.name;
         s.group = r.group;
-        s.image = read_image(r.image);
+        s.image = read_at(r.image, in_column(r.where, columns_.file));
         for (std::size_t m = 0; m < r.masks.size(); ++m) {
-            if (!r.masks[m].empty()) s.set(columns_.masks[m].head, read_mask(r, r.masks[m], s.image), data::label_kind::mask);
+            if (r.masks[m].empty()) continue;
+            const auto& [head, column] = columns_.masks[m];
+            s.set(head, read_mask(r.masks[m], in_column(r.where, column), s.image), data::label_kind::mask);
         }
         for (std::size_t v = 0; v < r.values.size(); ++v) {
             const std::size_t categories = columns_.categories.size();
@@ -116,6 +118,8 @@ private:
         std::vector<std::optional<float>> values; ///< as columns_.categories, then columns_.numbers
     };
 
+    static std::string in_column(const std::string& where, const std::string& column) { return where + ": column '" + column + "'"; }
+
     static std::filesystem::path found(const std::filesystem::path& manifest, const std::string& name, const std::string& where) {
         if (name.empty()) throw file_error(where, "the name of a file", "an empty cell");
         const std::filesystem::path folder = std::filesystem::absolute(manifest).parent_path();
@@ -131,22 +135,30 @@ private:
         if (place != c.classes.end()) return static_cast<float>(place - c.classes.begin());
         std::string known;
         for (const std::string& name : c.classes) known += (known.empty() ? "" : ", ") + name;
-        throw label_error(where + ": head '" + c.head + "'", "one of " + known, "'" + cell + "'");
+        throw label_error(in_column(where, c.column), "one of " + known, "'" + cell + "'");
     }
 
     static float number(const manifest_columns::number& n, const std::string& cell, const std::string& where) {
         float value = 0;
         const auto [end, failure] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
         if (failure != std::errc{} || end != cell.data() + cell.size() || !std::isfinite(value)) {
-            throw label_error(where + ": head '" + n.head + "'", "a number", "'" + cell + "'");
+            throw label_error(in_column(where, n.column), "a number", "'" + cell + "'");
         }
         return value;
     }
 
-    static data::tensor read_mask(const row& r, const std::filesystem::path& path, const data::tensor& image) {
-        data::tensor mask = read_image(path);
+    static data::tensor read_at(const std::filesystem::path& path, const std::string& where) {
+        try {
+            return read_image(path);
+        } catch (const file_error& caught) {
+            throw file_error(where + ": " + caught.what());
+        }
+    }
+
+    static data::tensor read_mask(const std::filesystem::path& path, const std::string& where, const data::tensor& image) {
+        data::tensor mask = read_at(path, where);
         if (mask.shape() != image.shape()) {
-            throw shape_mismatch(r.where + ": mask " + path.string(),
+            throw shape_mismatch(where + ": mask " + path.string(),
                                  "the size of its image, " + data::to_string(data::shape_of(image)),
                                  data::to_string(data::shape_of(mask)));
         }
