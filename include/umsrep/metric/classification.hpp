@@ -44,11 +44,11 @@ public:
         counts_.resize(static_cast<std::size_t>(classes) * static_cast<std::size_t>(classes));
     }
 
-    /// @throws label_error when a class is not in [0, classes).
-    void add(int truth, int predicted) {
+    /// A pair that occurred `times` times. @throws label_error when a class is not in [0, classes).
+    void add(int truth, int predicted, std::uint64_t times = 1) {
         check(truth, "true class");
         check(predicted, "predicted class");
-        ++counts_[at(truth, predicted)];
+        counts_[at(truth, predicted)] += times;
     }
 
     /// A batch of class indices. Nothing is added when anything is wrong. @throws shape_mismatch, label_error
