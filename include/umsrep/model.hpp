@@ -98,7 +98,9 @@ public:
         if (other.parameters().size() != parameters().size())
             throw shape_mismatch("model::assign", std::to_string(parameters().size()) + " parameters", std::to_string(other.parameters().size()));
         std::copy(other.parameters().begin(), other.parameters().end(), parameters().begin());
-        std::copy(other.statistics().begin(), other.statistics().end(), statistics().begin());
+        if (other.has_task_statistics()) part_statistics();
+        for (int set = 0; set < statistic_sets(); ++set) // one for all goes into all
+            std::ranges::copy(other.statistics_of(set), statistics_of(set).begin());
     }
 
     /// Another model of the same size with the same weights and statistics.
@@ -126,6 +128,25 @@ public:
     std::span<scalar> statistics() { return body_->statistics.span(); }
     std::span<const scalar> statistics() const { return std::as_const(body_->statistics).span(); }
 
+    /// Gives each task running statistics of its own, copies of those that all have now, for norm_statistics::per_task. From then on `predict`
+    /// runs the encoder once for each head, and tensors of statistics are called "lungs.encoder.e1.1.running_mean". For good.
+    void part_statistics() {
+        if (has_task_statistics()) return;
+        const aligned_array<scalar> common = std::move(body_->statistics);
+        body_->statistics = aligned_array<scalar>(static_cast<std::size_t>(head_count) * common.size());
+        const auto memory = std::make_shared<executor_memory<scalar>>();
+        for (int h = 0; h < head_count; ++h) {
+            std::copy_n(common.data(), common.size(), body_->statistics.data() + static_cast<std::size_t>(h) * common.size());
+            mode m = infer::value(network().stage_count());
+            m.heads = std::uint64_t{1} << h;
+            body_->inference_of_task.emplace_back(body_->net, m, capacity(), body_->pool, memory);
+        }
+    }
+    bool has_task_statistics() const { return !body_->inference_of_task.empty(); }
+    /// Those that a head, and the encoder where it is computed for that head, normalises by.
+    std::span<scalar> statistics_of(int head) { return set_of<scalar>(*this, head); }
+    std::span<const scalar> statistics_of(int head) const { return set_of<const scalar>(*this, head); }
+
     /// Every tensor with its name and shape, in the order of the network.
     std::vector<named_tensor<scalar>> tensors() { return list<scalar>(*this); }
     std::vector<named_tensor<const scalar>> tensors() const { return list<const scalar>(*this); }
@@ -141,14 +162,15 @@ public:
     /// Draws all weights anew.
     void initialize(seed s, initialization how = initialization::he) {
         body_->start = s;
+        const auto draw_statistics = [&](const node& n, std::span<scalar> set) {
+            std::fill_n(set.data() + n.running_mean.offset, n.running_mean.size, scalar{0});
+            std::fill_n(set.data() + n.running_var.offset, n.running_var.size, scalar{1});
+        };
         std::fill(parameters().begin(), parameters().end(), scalar{0});
         for (const node& n : network().nodes) {
             const bool norm = n.kind == op::batch_norm || n.kind == op::group_norm;
             if (norm && n.weight) std::fill_n(parameters().data() + n.weight.offset, n.weight.size, scalar{1});
-            if (n.running_mean) {
-                std::fill_n(statistics().data() + n.running_mean.offset, n.running_mean.size, scalar{0});
-                std::fill_n(statistics().data() + n.running_var.offset, n.running_var.size, scalar{1});
-            }
+            for (int set = 0; n.running_mean && set < statistic_sets(); ++set) draw_statistics(n, statistics_of(set));
             if (norm || !n.weight) continue;
             random_stream stream(s, network().path(n) + ".weight");
             const double deviation = standard_deviation(n, how);
@@ -194,19 +216,28 @@ public:
         }
         for (int first = 0; first < total; first += capacity()) {
             const int n = std::min(capacity(), total - first);
-            run(body_->inference, images.data() + first * image().size(), n, [&](int h, tensor_view<scalar> out) {
+            const float* const some = images.data() + first * image().size();
+            const auto take = [&](int h, tensor_view<scalar> out) {
                 std::transform(out.begin(), out.end(),
                                result.outputs[static_cast<std::size_t>(h)].data() + first * out.s.size(),
                                [](scalar v) { return static_cast<float>(v); });
-            });
+            };
+            if (!has_task_statistics()) run(body_->inference, some, n, take);
+            for (int h = 0; h < head_count && has_task_statistics(); ++h)
+                if (predicts(h)) run(body_->inference_of_task[static_cast<std::size_t>(h)], some, n, take, h);
         }
     }
 
-    /// Runs an executor of this model's graph in inference on `n` images; `on_head(h, result)`.
+    /// Runs an executor of this model's graph in inference on `n` images; `on_head(h, result)`. `task`: by whose statistics.
     template <class OnHead>
-    void run(executor<Backend>& e, const float* images, int n, OnHead on_head) {
+    void run(executor<Backend>& e, const float* images, int n, OnHead on_head, int task = 0) {
         e.set_input(n, images);
-        e.run(n, {parameters().data(), statistics().data(), nullptr, 0}, seed{0}, 0,
+        run(e, n, on_head, task);
+    }
+    /// The same on images, or values, that the executor has been given.
+    template <class OnHead>
+    void run(executor<Backend>& e, int n, OnHead on_head, int task = 0) {
+        e.run(n, {parameters().data(), statistics_of(task).data(), nullptr, 0}, seed{0}, 0,
               [&](int h, tensor_view<scalar> result, tensor_view<scalar>) { on_head(h, result); });
     }
 
@@ -239,7 +270,15 @@ private:
         seed start;
         aligned_array<scalar> parameters, statistics;
         executor<Backend> inference;
+        std::vector<executor<Backend>> inference_of_task{}; ///< where each has statistics of its own; otherwise none
     };
+
+    int statistic_sets() const { return has_task_statistics() ? head_count : 1; }
+    template <class T, class Self>
+    static std::span<T> set_of(Self& self, int head) {
+        const auto size = static_cast<std::size_t>(self.network().statistics);
+        return self.statistics().subspan(self.has_task_statistics() ? static_cast<std::size_t>(head) * size : 0, size);
+    }
 
     model(seed s, shape image, batch capacity, threads t, initialization how, int)
         : body_{std::make_unique<state>(image, capacity, t, s)} {
@@ -276,11 +315,18 @@ private:
     template <class T, class Self>
     static std::vector<named_tensor<T>> list(Self& self) {
         std::vector<named_tensor<T>> result;
-        const auto add = [&](const node& n, slot s, const char* suffix, std::vector<std::size_t> dims, bool statistic) {
+        const int stages = self.network().stage_count();
+        const auto add = [&](const node& n, slot s, const char* suffix, const std::vector<std::size_t>& dims, bool statistic) {
             if (!s) return;
-            auto all = statistic ? self.statistics() : self.parameters();
-            result.push_back({self.network().path(n) + suffix, std::move(dims),
-                              all.subspan(static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.size)), statistic, n.owner});
+            const auto at = [&](std::span<T> all) { return all.subspan(static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.size)); };
+            const std::string name = self.network().path(n) + suffix;
+            if (!statistic) result.push_back({name, dims, at(self.parameters()), false, n.owner});
+            else if (n.owner >= stages || !self.has_task_statistics())
+                result.push_back({name, dims, at(self.statistics_of(std::max(n.owner - stages, 0))), true, n.owner});
+            else
+                for (int h = 0; h < head_count; ++h)
+                    result.push_back({std::string(self.network().heads[static_cast<std::size_t>(h)].name) + "." + name, dims,
+                                      at(self.statistics_of(h)), true, stages + h});
         };
         const auto size = [](auto v) { return static_cast<std::size_t>(v); };
         for (const node& n : self.network().nodes) {

@@ -129,3 +129,38 @@ TEST_CASE("a frozen encoder has no backward steps, keeps nothing for them, and t
     static_assert(plan<net, train<joint<all>>>.count(phase::backward) > p.count(phase::backward));
     CHECK(true);
 }
+
+TEST_CASE("what a cached strategy computes of a network is all but the frozen stages, and the other portion is those") {
+    constexpr auto given = [](const node&, const node_use& u) { return u.given; };
+    constexpr auto wanted = [](const node&, const node_use& u) { return u.wanted; };
+    const graph g = lower<net>();
+    const auto rest = use_in(train<cached<joint<last<1>>>>{});
+    mode m = train<cached<joint<last<1>>>>::value(3);
+    m.computes = portion::frozen_stages;
+    const auto frozen_stages = prune(g, m);
+    // Of e1 the early head reads the end, of e2 the last stage does; nothing else crosses.
+    CHECK(count(g, rest, 0, 5, given) == 2);
+    for (std::size_t i = 0; i < g.nodes.size(); ++i) {
+        CHECK(rest[i].given == frozen_stages[i].wanted);
+        CHECK(rest[i].given == (static_cast<int>(i) == g.stages[0].output || static_cast<int>(i) == g.stages[1].output));
+    }
+    CHECK_FALSE(rest[0].forward);
+    CHECK(frozen_stages[0].forward);
+    CHECK(count(g, rest, 0, 2, runs) == 2);
+    CHECK(count(g, frozen_stages, 0, 2, runs) == 3 + 4);
+    CHECK(count(g, frozen_stages, 2, 5, runs) == 0);
+    CHECK(count(g, frozen_stages, 0, 5, given) == 0);
+    CHECK(count(g, rest, 0, 5, wanted) == 0);
+    const auto whole = use_in(train<joint<last<1>>>{});
+    CHECK(count(g, rest, 2, 5, trained) == count(g, whole, 2, 5, trained));
+    CHECK(count(g, rest, 2, 5, differentiated) == count(g, whole, 2, 5, differentiated));
+    CHECK(count(g, rest, 0, 2, differentiated) == 0);
+}
+
+TEST_CASE("an early head alone wants no more of the frozen stages than it reads") {
+    const graph g = lower<net>();
+    mode m = only(1, train<cached<joint<frozen>>>::value(3));
+    m.computes = portion::frozen_stages;
+    CHECK(count(g, prune(g, m), 0, 1, runs) == 3);
+    CHECK(count(g, prune(g, m), 1, 5, runs) == 0);
+}

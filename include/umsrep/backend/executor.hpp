@@ -47,6 +47,12 @@ constexpr bool flushes_denormals() {
     else return false;
 }
 
+/// Which steps of a training plan `executor::run` runs.
+enum class passes : std::uint8_t {
+    all,
+    forward, ///< up to the heads' results; running statistics move as they do in training
+};
+
 /// Runs one plan on one backend in an arena, at the offsets the plan placed. Nothing is allocated after construction.
 /// What a backend offers: docs/design/backend.md.
 template <class Backend>
@@ -81,25 +87,43 @@ public:
     void set_input(int n, const Image* images) {
         assert(n >= 1 && n <= capacity_);
         const tensor_view<scalar> to = value(0, n);
+        if (!to) return; // the plan does not read the image
         const bool dense = Backend::storage.dense(to.s);
         scalar* const plain = dense ? to.data : memory_->border.data();
         std::transform(images, images + to.size(), plain, [](Image v) { return static_cast<scalar>(v); });
         if (!dense) Backend::from_dense(plain, to);
     }
 
+    /// Takes, for `n` samples, N, C, H, W, the value of a node that the plan is given; see portion.
+    void set_value(int i, int n, const scalar* plain) {
+        assert(plan_of(i).given && n >= 1 && n <= capacity_);
+        const tensor_view<scalar> to = value(i, n);
+        if (Backend::storage.dense(to.s)) std::copy_n(plain, to.size(), to.data);
+        else Backend::from_dense(plain, to);
+    }
+    /// Copies the value of a node that the plan was asked for.
+    void get_value(int i, int n, scalar* plain) {
+        assert(plan_of(i).wanted && n >= 1 && n <= capacity_);
+        const tensor_view<const scalar> from = value(i, n);
+        if (Backend::storage.dense(from.s)) std::copy_n(from.data, from.size(), plain);
+        else Backend::to_dense(from, plain);
+    }
+
     /// Runs the plan on the `n` images of `set_input`. `on_head(h, result, gradient)` is called as soon as head `h` is computed; in
     /// training it must write the gradient of the loss with respect to `result` to `gradient` (null in inference); both are N, C, H, W.
-    /// Dropout draws from a stream of its own for each `dropout_seed`, `step_number` and node.
+    /// Without backward passes `gradient` is null, too. Dropout draws from a stream of its own for each `dropout_seed`, `step_number` and node.
     template <class OnHead>
-    void run(int n, const model_arrays<scalar>& arrays, seed dropout_seed, std::uint64_t step_number, OnHead&& on_head) {
+    void run(int n, const model_arrays<scalar>& arrays, seed dropout_seed, std::uint64_t step_number, OnHead&& on_head,
+             passes which = passes::all) {
         assert(n >= 1 && n <= capacity_);
         const flush_denormals mode{flushes_denormals<Backend>()};
         const pass now{n, &arrays, dropout_seed, step_number};
         for (const step& s : plan_.steps) {
             if (s.what == phase::head) {
-                deliver(s, n, on_head);
+                deliver(s, n, which, on_head);
                 continue;
             }
+            if (which == passes::forward && s.what != phase::forward) continue;
             const bool backward = s.what == phase::backward;
             chain_.clear();
             streams_.clear();
@@ -172,8 +196,9 @@ private:
     }
 
     template <class OnHead>
-    void deliver(const step& s, int n, OnHead& on_head) {
-        const tensor_view<scalar> result = value(s.first, n), wanted = gradient(s.first, n);
+    void deliver(const step& s, int n, passes which, OnHead& on_head) {
+        const tensor_view<scalar> result = value(s.first, n);
+        const tensor_view<scalar> wanted = which == passes::all ? gradient(s.first, n) : tensor_view<scalar>{};
         if (Backend::storage.dense(result.s)) return on_head(s.head, result, wanted ? wanted : tensor_view<scalar>{});
         const tensor_view<scalar> plain{memory_->border.data(), n, result.s};
         tensor_view<scalar> plain_gradient;

@@ -29,13 +29,18 @@ constexpr std::vector<readership> readers_of(const graph& g, const mode& m, cons
     for (int i = 0; i < g.size(); ++i) {
         if (!use[static_cast<std::size_t>(i)].forward) continue;
         for (const int input : g[i].inputs) {
-            if (input < 0) continue;
+            if (input < 0 || use[static_cast<std::size_t>(i)].given) continue;
             readership& r = readers[static_cast<std::size_t>(input)];
             ++r.count;
             if (g[i].kind == op::batch_norm || g[i].kind == op::concat) r.by_norm_or_concat = true;
         }
     }
-    for (int h = 0; h < g.head_count(); ++h)
+    for (int i = 0; i < g.size(); ++i)
+        if (use[static_cast<std::size_t>(i)].wanted) {
+            ++readers[static_cast<std::size_t>(i)].count;
+            readers[static_cast<std::size_t>(i)].by_head = true; // or by whoever asks for it: whole, and in a buffer
+        }
+    for (int h = 0; h < g.head_count() && m.computes != portion::frozen_stages; ++h)
         if (m.has_head(h)) {
             readership& r = readers[static_cast<std::size_t>(result_of(g.heads[static_cast<std::size_t>(h)], m))];
             ++r.count;
@@ -66,8 +71,8 @@ constexpr sharing fuse(const graph& g, const mode& m, const std::vector<node_use
         if (!at(i).forward) continue;
         const std::size_t n = static_cast<std::size_t>(i);
         const op kind = g[i].kind;
-        const int x = g[i].inputs[0];
-        if (kind == op::concat && detail::defers_concat(g, i, readers[n], s, storage)) {
+        const int x = at(i).given ? -1 : g[i].inputs[0];
+        if (kind == op::concat && !at(i).given && detail::defers_concat(g, i, readers[n], s, storage)) {
             s.deferred[n] = true;
             continue;
         }

@@ -36,7 +36,7 @@ constexpr std::vector<step> order_steps(const graph& g, const mode& m, const std
     const auto buffer = [&](int i) { return s.value[static_cast<std::size_t>(i)]; };
     const auto forward = [&](int first, int last) {
         for (int i = first; i < last; ++i) {
-            if (!at(i).forward || buffer(i) < 0) continue; // a concatenation left to its readers is no work
+            if (!at(i).forward || at(i).given || buffer(i) < 0) continue; // a concatenation left to its readers is no work
             const bool joins = i > first && !steps.empty() && steps.back().what == phase::forward && steps.back().last == i - 1 &&
                                g[i].inputs[0] == i - 1 && buffer(i) == buffer(i - 1) &&
                                part[static_cast<std::size_t>(i)] == part_of(steps.back());
@@ -69,7 +69,7 @@ constexpr std::vector<step> order_steps(const graph& g, const mode& m, const std
     forward(1, encoder_end);
     const std::size_t encoder_steps = steps.size();
     for (int h = 0; h < g.head_count(); ++h) {
-        if (!m.has_head(h)) continue;
+        if (!m.has_head(h) || m.computes == portion::frozen_stages) continue;
         const head_info& head = g.heads[static_cast<std::size_t>(h)];
         const std::size_t begin = steps.size();
         forward(head.first, head.last);

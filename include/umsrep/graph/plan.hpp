@@ -23,8 +23,10 @@ struct node_plan {
     bool deferred = false;
     bool trains = false;
     bool batch_statistics = false;
+    bool given = false;  ///< the value comes from outside: `executor::set_value`
+    bool wanted = false; ///< the value stays until the end, for `executor::get_value`
 
-    constexpr bool runs() const { return value >= 0 || deferred; }
+    constexpr bool runs() const { return (value >= 0 || deferred) && !given; }
     /// Where the value is: as computed first, or as backward, and what is recomputed for it, reads it.
     constexpr int place(bool again) const { return again && second >= 0 ? second : value; }
     friend constexpr bool operator==(const node_plan&, const node_plan&) = default;
@@ -76,6 +78,8 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
         n.deferred = share.deferred[static_cast<std::size_t>(i)];
         n.trains = u.trains;
         n.batch_statistics = u.batch_statistics;
+        n.given = u.given;
+        n.wanted = u.wanted;
         for (std::size_t k = 0; k < 2; ++k) {
             const int input = g[i].inputs[k];
             n.differentiate[k] = input >= 0 && u.backward && use[static_cast<std::size_t>(input)].backward;
@@ -102,6 +106,10 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
         return std::exchange(written[static_cast<std::size_t>(i)], true) != 0;
     };
     if (plan_of(0).value >= 0) live(plan_of(0).value, 0);
+    for (const node_plan& n : p.nodes) {
+        if (n.given) live(n.value, 0);
+        if (n.wanted) live(n.value, std::max(static_cast<int>(p.steps.size()) - 1, 0));
+    }
     for (int now = 0; now < static_cast<int>(p.steps.size()); ++now) {
         const step& s = p.steps[static_cast<std::size_t>(now)];
         if (s.what == phase::head) {

@@ -139,9 +139,10 @@ auto encoder_alone(shape image) {
 
 /// Writes the encoder of a model with its record, atomically: description of the type, data statistics, training record, weights and norm
 /// statistics, and a golden sample. The tensors are those of `io::save`, so `io::load<"encoder">` and PyTorch read them too.
-/// Throws file_error naming the file.
+/// Throws file_error naming the file; option_error for a model whose tasks have norm statistics of their own.
 template <class Net, class Backend>
 void save_encoder(const model<Net, Backend>& m, const encoder_record& record, const std::filesystem::path& path) {
+    if (m.has_task_statistics()) throw option_error("save_encoder", "one set of norm statistics", "one for each task");
     auto alone = detail::encoder_alone<Net, Backend>(m.image());
     std::copy_n(m.parameters().begin(), alone.parameters().size(), alone.parameters().begin());
     std::copy_n(m.statistics().begin(), alone.statistics().size(), alone.statistics().begin());
@@ -225,7 +226,8 @@ encoder_record load_encoder(model<Net, Backend>& m, const std::filesystem::path&
                              ": the weights were changed since, or this backend does not compute the same");
     }
     std::copy_n(alone.parameters().begin(), alone.parameters().size(), m.parameters().begin());
-    std::copy_n(alone.statistics().begin(), alone.statistics().size(), m.statistics().begin());
+    for (int h = 0; h < (m.has_task_statistics() ? model<Net, Backend>::head_count : 1); ++h)
+        std::copy_n(alone.statistics().begin(), alone.statistics().size(), m.statistics_of(h).begin());
     return record;
 }
 

@@ -61,6 +61,9 @@ constexpr std::string_view to_string(scheme s) {
 /// A fine-tuning strategy as a type: who steps together, what of the encoder trains, and what its norm statistics do.
 template <scheme Scheme, class Trains, norm_statistics Norms>
 struct strategy {
+    static constexpr bool one_task_a_step = Scheme == scheme::alternating || Scheme == scheme::independent;
+    static constexpr bool fits_its_norms = Norms != norm_statistics::per_task || one_task_a_step;
+    static_assert(fits_its_norms, "umsrep: per-task norm statistics need steps of one task: `alternating` or `independent`");
     static constexpr scheme tasks = Scheme;
     using trains = Trains;
 
@@ -87,6 +90,23 @@ struct checkpointed : Strategy {
     static constexpr mode value(int stages, std::uint64_t heads = ~std::uint64_t{0}) {
         mode m = Strategy::value(stages, heads);
         m.checkpoint = true;
+        return m;
+    }
+};
+
+/// A strategy whose frozen stages see every image once: what the rest reads of them is kept for each sample and given to later steps. The
+/// same bits, no encoder in the steps: `training_macs` says what remains. Images must be the same each time, so without random
+/// augmentation; a run notices others and stops. Memory: `train_options::feature_bytes`.
+template <class Strategy>
+struct cached : Strategy {
+    static constexpr mode of_a_large_network = Strategy::value(64);
+    static constexpr bool freezes = of_a_large_network.first_trained_stage > 0;
+    static constexpr bool keeps_norms = of_a_large_network.norms == norm_statistics::trained || of_a_large_network.norms == norm_statistics::frozen;
+    static_assert(freezes, "umsrep: cached<...>: no stage is frozen");
+    static_assert(keeps_norms, "umsrep: cached<...>: norm statistics that move change the features");
+    static constexpr mode value(int stages, std::uint64_t heads = ~std::uint64_t{0}) {
+        mode m = Strategy::value(stages, heads);
+        m.computes = portion::rest;
         return m;
     }
 };
