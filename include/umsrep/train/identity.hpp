@@ -57,6 +57,8 @@ training_identity identity_of(const graph& g, scheme tasks, const mode& what, st
             {"schedule", std::to_string(options.schedule.index())},
             {"dropout seed", std::to_string(options.random.value)},
             {"head weights", weights},
+            {"balance", options.balance.text()},
+            {"loss average", real(options.loss_average)},
             {"clip norm", real(options.clip_norm)},
             {"layer decay", real(options.layer_decay)},
             {"L2-SP", options.l2_sp ? real(options.l2_sp->strength) : "none"},

@@ -10,6 +10,7 @@
 #include <umsrep/core/random.hpp>
 #include <umsrep/optim/ema.hpp>
 #include <umsrep/optim/schedule.hpp>
+#include <umsrep/train/balance/policy.hpp>
 #include <umsrep/train/history.hpp>
 
 namespace umsrep {
@@ -23,11 +24,15 @@ struct l2_sp {
     std::vector<double> start{}; ///< every parameter of the model; empty: as they are when the trainer is built
 };
 
+using balancing_policy = balance::any_policy;
+
 /// How a trainer steps.
 struct train_options {
     seed random{0};                      ///< of dropout
     learning_rate_schedule schedule{};
     std::vector<double> head_weights{};  ///< of the heads' losses in their sum; empty: all 1
+    balancing_policy balance{};          ///< of the tasks of a joint strategy: `balance::pcgrad{}`, ...; empty: the weighted sum of losses
+    double loss_average = 0;             ///< decay of the moving average that each loss is divided by before it is balanced; 0: it is not
     double clip_norm = 0;                ///< greatest norm of the gradient of a step; 0: not clipped
     double layer_decay = 1;              ///< factor on the learning rate per encoder stage, counted from the heads down
     bool decay_norms_and_biases = true;  ///< weight decay acts on everything (PyTorch's default)

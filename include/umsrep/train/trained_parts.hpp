@@ -8,8 +8,10 @@
 #include <span>
 #include <vector>
 
+#include <Eigen/Core>
+
 #include <umsrep/core/aligned_array.hpp>
-#include <umsrep/core/thread_pool.hpp>
+#include <umsrep/core/pieces.hpp>
 #include <umsrep/graph/graph.hpp>
 #include <umsrep/optim/clip.hpp>
 #include <umsrep/optim/layer_decay.hpp>
@@ -56,6 +58,12 @@ public:
     std::span<const T> gradients() const { return gradients_.span(); }
     std::span<T> gradient(const slot& s) { return at(gradients_, s.offset, s.offset + s.size); }
 
+    /// The parameters of part p, counted from the first that trains: [begin, end); empty where none trains.
+    std::array<std::size_t, 2> range(std::size_t p) const {
+        if (parts_[p].begin == parts_[p].end) return {0, 0};
+        return {static_cast<std::size_t>(parts_[p].begin - first_), static_cast<std::size_t>(parts_[p].end - first_)};
+    }
+
     /// The moments, and how often each part was updated: what a checkpoint needs.
     std::span<T> moments(std::size_t i) { return moments_[i].span(); }
     std::span<std::int64_t> updates() { return updates_; }
@@ -65,6 +73,18 @@ public:
         std::int64_t sum = 0;
         for (const auto& moment : moments_) sum += bytes(moment);
         return sum;
+    }
+
+    /// Multiplies the gradients of the parts p with `moves(p)`.
+    template <class Moves>
+    void scale(double factor, Moves moves, thread_pool& pool) {
+        for (std::size_t p = 0; p < parts_.size(); ++p) {
+            if (!moves(p)) continue;
+            const std::span<T> gradient = at(gradients_, parts_[p].begin, parts_[p].end);
+            for_pieces(&pool, {static_cast<std::ptrdiff_t>(gradient.size()), 1 << 16}, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+                Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>{gradient.data() + begin, end - begin} *= static_cast<T>(factor);
+            });
+        }
     }
 
     /// The common norm of the gradients of the parts p with `moves(p)`, clipped to `limit`: `optim::clip_by_norm`.

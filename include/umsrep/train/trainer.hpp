@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -14,13 +15,17 @@
 #include <vector>
 
 #include <umsrep/data/loader.hpp>
-#include <umsrep/loss/loss_function.hpp>
 #include <umsrep/model.hpp>
 #include <umsrep/optim/l2_sp.hpp>
+#include <umsrep/train/affinity.hpp>
+#include <umsrep/train/balance/balancer.hpp>
+#include <umsrep/train/head_losses.hpp>
 #include <umsrep/train/identity.hpp>
 #include <umsrep/train/options.hpp>
 #include <umsrep/train/progress.hpp>
+#include <umsrep/train/task_gradients.hpp>
 #include <umsrep/train/trained_parts.hpp>
+#include <umsrep/train/turn.hpp>
 
 namespace umsrep {
 
@@ -46,7 +51,6 @@ template <class Model, optim::optimizer Optimizer>
 class trainer {
     using Net = typename Model::network_type;
     using T = typename Model::scalar;
-    using losses = typename network_traits<Net>::losses;
     static constexpr int head_count = Model::head_count;
 
 public:
@@ -63,27 +67,67 @@ public:
     /// The loss of a head, to set its options: `t.loss<"finding">().class_weights = {...}`.
     template <fixed_string Name>
     auto& loss() {
-        return std::get<static_cast<std::size_t>(detail::index_of_head<Net, Name>())>(losses_);
+        return losses_.template get<static_cast<std::size_t>(detail::index_of_head<Net, Name>())>();
     }
 
     /// One update on one batch. Returns the mean loss of each head, NaN for heads that this step did not train or that have no
     /// labelled sample in the batch; such a head's parameters do not move.
     const std::vector<double>& step(const data::batch& b) {
-        model_->check_images(b.images);
-        check_batch(b);
+        losses_.check(b);
         std::fill(loss_.begin(), loss_.end(), nan());
-        const turn& now = turns_[next_turn(b)];
-        executor<backend>& e = *now.run;
-        const int n = static_cast<int>(b.size());
-        e.set_input(n, b.images.data());
-        e.run(n, {model_->parameters().data(), model_->statistics().data(), parts_.gradients().data(), parts_.first_parameter()}, options_.random,
-              static_cast<std::uint64_t>(now_.steps), [&](int h, tensor_view<T> logits, tensor_view<T> gradient) {
-                  if (const std::size_t labelled = evaluate(h, b, logits, gradient); labelled == 0) loss_[static_cast<std::size_t>(h)] = nan();
-              });
-        update(now, b);
+        if (balancer_.active()) balancer_.begin([&](std::size_t h) { return takes_part(h, b); });
+        if (balancer_.combines()) {
+            run_apart(b, purpose::step, loss_);
+            const auto coefficients = balancer_.combine(apart_->gradients.multiply(balancer_.present(), model_->pool()));
+            apart_->gradients.combine(coefficients, shared_gradient(), model_->pool());
+            update(apart_->reaches, b);
+        } else {
+            turn<backend>& now = turns_[next_turn(b)];
+            run(now, b, purpose::step, loss_);
+            update(now.reaches, b);
+        }
+        if (balancer_.active()) balancer_.learn();
+        if (balancer_.observes()) {
+            forward(b, observed_);
+            balancer_.observe(observed_);
+        }
         ++now_.steps;
         return loss_;
     }
+
+    /// Measures how tasks bear on each other on one batch, into `a`: the gradients of what they share, and where `rate` > 0 what a plain step
+    /// of that rate along each one's gradient does to the losses of all. Moves nothing, but `gradients()` are then those of the last task.
+    /// Costs a step for each task, and with a rate as many forward passes again. The first call allocates.
+    void measure(const data::batch& b, task_affinity& a, double rate = 0) {
+        losses_.check(b);
+        if (!apart_) make_apart();
+        std::vector<double> before(head_count, nan()), after(head_count, nan());
+        run_apart(b, purpose::gradients, before);
+        put_back_statistics();
+        std::vector<char> present(head_count);
+        for (std::size_t h = 0; h < present.size(); ++h) present[h] = takes_part(h, b) ? 1 : 0;
+        a.add(apart_->gradients.multiply(present, model_->pool()));
+        if (!(rate > 0)) return;
+        const std::span<T> shared = trained_parameters().first(apart_->gradients.size());
+        const std::vector<T> start(shared.begin(), shared.end());
+        for (std::size_t i = 0; i < present.size(); ++i) {
+            if (present[i] == 0) continue;
+            const std::span<const T> gradient = apart_->gradients.of(i);
+            for (std::size_t k = 0; k < shared.size(); ++k) shared[k] = start[k] - static_cast<T>(rate) * gradient[k];
+            forward(b, after);
+            for (std::size_t j = 0; j < present.size(); ++j)
+                if (present[j] != 0) a.add_gain(i, j, 1 - after[j] / before[j]);
+        }
+        std::copy(start.begin(), start.end(), shared.begin());
+    }
+    /// An affinity of this network's heads and stages, with nothing in it yet.
+    task_affinity no_affinity() const {
+        std::vector<std::string> stages;
+        for (const stage_info& s : model_->network().stages) stages.emplace_back(s.name);
+        return {history_.heads, std::move(stages)};
+    }
+    /// The inner products of the tasks' gradients in the last step of a policy that needs them, or in the last `measure`; null before.
+    const balance::inner_products* inner_products() const { return apart_ ? &apart_->gradients.products() : nullptr; }
 
     /// The gradients that the last step followed, by the names of the parameters; clipped if they were. Stages and heads that the step did
     /// not train keep those of an earlier step.
@@ -103,15 +147,13 @@ public:
         std::vector<double> sum(head_count, 0), count(head_count, 0);
         samples.start(0);
         while (const auto b = samples.next()) {
-            model_->check_images(b->images);
-            check_batch(*b);
-            const int n = static_cast<int>(b->size());
-            model_->run(*validation_, b->images.data(), n, [&](int h, tensor_view<T> logits) {
+            losses_.check(*b);
+            model_->run(*validation_, b->images.data(), static_cast<int>(b->size()), [&](int h, tensor_view<T> logits) {
                 const std::size_t i = static_cast<std::size_t>(h);
-                const double labelled = static_cast<double>(evaluate(h, *b, logits, {}));
-                if (labelled == 0) return;
-                sum[i] += std::isnan(loss_[i]) ? std::numeric_limits<double>::infinity() : loss_[i] * labelled;
-                count[i] += labelled;
+                const double loss = losses_.evaluate(h, *b, logits, {}, 1), labels = static_cast<double>(labelled(*b, i));
+                if (labels == 0) return;
+                sum[i] += std::isnan(loss) ? std::numeric_limits<double>::infinity() : loss * labels;
+                count[i] += labels;
             });
         }
         for (std::size_t h = 0; h < sum.size(); ++h) sum[h] = count[h] > 0 ? sum[h] / count[h] : nan();
@@ -162,12 +204,13 @@ public:
     }
 
     /// What is allocated for training this model, in the terms of `training_memory<Net, Strategy, Backend>`. The scratch of losses (see their
-    /// `scratch_size`), a weight average and the best model kept come on top.
+    /// `scratch_size`), a weight average and the best model kept come on top. A balancing policy that needs the gradients of each task adds
+    /// those of the encoder, once for each head, to `gradients`.
     memory allocated() const {
         const auto bytes = [](const auto& a) { return static_cast<std::int64_t>(a.size() * sizeof(T)); };
         memory m;
         m.parameters = static_cast<std::int64_t>((model_->parameters().size() + model_->statistics().size()) * sizeof(T));
-        m.gradients = parts_.gradient_bytes();
+        m.gradients = parts_.gradient_bytes() + (apart_ ? static_cast<std::int64_t>(apart_->gradients.bytes()) : 0);
         m.moments = parts_.moment_bytes();
         m.arena = bytes(memory_->arena);
         m.workspace = bytes(memory_->workspace);
@@ -191,6 +234,7 @@ public:
         if (options_.l2_sp) a.values("l2_sp.start", start_.span());
         a.values("updates", parts_.updates());
         now_.archive(a);
+        balancer_.archive(a);
         a.list("best.parameters", best_parameters_, model_->parameters().size(), 1);
         a.list("best.statistics", best_statistics_, model_->statistics().size(), 1);
         if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) {
@@ -205,12 +249,18 @@ public:
 private:
     using backend = typename Model::backend;
 
-    /// A kind of step: its plan, and what its backward pass gives gradients for. A stage behind the last tap of the turn's heads gets none.
-    struct turn {
-        std::unique_ptr<executor<backend>> run;
-        std::uint64_t heads;
-        std::vector<char> reaches; ///< per part: some of its gradients are computed
-        std::vector<slot> idle;    ///< parameters of reached parts whose own gradients are not
+    /// What a run of a turn is for.
+    enum class purpose {
+        step,      ///< losses, and the gradients of the balanced losses
+        gradients, ///< losses, and the gradients of the weighted losses
+        losses,    ///< no backward pass
+    };
+
+    /// What steps need that run the heads one by one and keep their gradients apart.
+    struct heads_apart {
+        std::vector<turn<backend>> turns;
+        task_gradients<T> gradients;
+        std::vector<char> reaches; ///< as turn::reaches, of all turns of the step
     };
 
     template <class Strategy>
@@ -221,7 +271,8 @@ private:
 
     trainer(Model& m, const mode& what, scheme tasks, Optimizer optimizer, batch capacity, train_options options, std::uint64_t heads)
         : model_{&m}, optimizer_{optimizer}, options_{std::move(options)}, what_{what}, tasks_{tasks}, heads_{heads},
-          parts_{m.network(), what.first_trained_stage, options_.layer_decay, options_.decay_norms_and_biases} {
+          losses_{m, capacity}, parts_{m.network(), what.first_trained_stage, options_.layer_decay, options_.decay_norms_and_biases},
+          balancer_{options_.balance, options_.loss_average, head_count}, capacity_{capacity} {
         const graph& g = m.network();
         if (options_.head_weights.empty()) options_.head_weights.assign(head_count, 1.0);
         if (options_.head_weights.size() != static_cast<std::size_t>(head_count))
@@ -231,37 +282,19 @@ private:
         if (options_.average) average_ = aligned_array<T>(parts_.gradients().size());
         if (options_.l2_sp) keep_start();
 
-        const auto add_executor = [&](std::uint64_t mask) {
-            mode step_mode = what;
-            step_mode.heads = mask;
-            turn t{std::make_unique<executor<backend>>(g, step_mode, capacity.value, m.pool(), memory_), mask, std::vector<char>(parts_.count()), {}};
-            const std::vector<node_plan>& plans = t.run->plan().nodes;
-            for (std::size_t i = 0; i < plans.size(); ++i)
-                if (plans[i].trains) t.reaches[static_cast<std::size_t>(g.nodes[i].owner)] = true;
-            for (std::size_t i = 0; i < plans.size(); ++i) {
-                const node& n = g.nodes[i];
-                if (plans[i].trains || !t.reaches[static_cast<std::size_t>(n.owner)]) continue;
-                for (const slot s : {n.weight, n.bias})
-                    if (s) t.idle.push_back(s);
-            }
-            turns_.push_back(std::move(t));
-        };
-        if (tasks == scheme::alternating) {
-            for (int h = 0; h < head_count; ++h)
-                if (trains_head(h)) add_executor(std::uint64_t{1} << h);
-        } else {
-            add_executor(heads_);
-        }
+        if (balancer_.active() && tasks != scheme::joint)
+            throw option_error("balance " + options_.balance.text(), "a joint strategy", std::string(to_string(tasks)));
+        kept_statistics_.resize(m.statistics().size());
+        if (balancer_.combines()) make_apart();
+        else if (tasks == scheme::alternating) turns_ = turns_of_heads();
+        else turns_.push_back(make_turn(heads_));
+
         mode check = validate::value(g.stage_count());
         check.heads = heads_;
         validation_ = std::make_unique<executor<backend>>(g, check, capacity.value, m.pool(), memory_);
 
-        std::size_t scratch = 0;
-        for_each_loss([&](const auto& loss, int h) {
-            scratch = std::max(scratch, loss.scratch_size(capacity.value, g[g.heads[static_cast<std::size_t>(h)].logits].out, m.pool().threads()));
-        });
-        scratch_ = aligned_array<double>(scratch);
         loss_.assign(head_count, nan());
+        observed_.assign(head_count, nan());
         now_.loss_sum.assign(head_count, 0);
         now_.loss_count.assign(head_count, 0);
         for (const head_info& h : g.heads) history_.heads.emplace_back(h.name);
@@ -269,43 +302,36 @@ private:
 
     static constexpr double nan() { return std::numeric_limits<double>::quiet_NaN(); }
 
-    template <class F>
-    void for_each_loss(F f) const {
-        [&]<std::size_t... H>(std::index_sequence<H...>) { (f(std::get<H>(losses_), static_cast<int>(H)), ...); }
-        (std::make_index_sequence<static_cast<std::size_t>(head_count)>{});
+    turn<backend> make_turn(std::uint64_t mask) {
+        mode step_mode = what_;
+        step_mode.heads = mask;
+        return {model_->network(), step_mode, capacity_.value, model_->pool(), memory_};
+    }
+    std::vector<turn<backend>> turns_of_heads() {
+        std::vector<turn<backend>> turns;
+        for (int h = 0; h < head_count; ++h)
+            if (trains_head(h)) turns.push_back(make_turn(std::uint64_t{1} << h));
+        return turns;
+    }
+    void make_apart() {
+        std::vector<typename task_gradients<T>::range> stages;
+        for (int s = 0; s < model_->network().stage_count(); ++s) {
+            const auto [begin, end] = parts_.range(static_cast<std::size_t>(s));
+            stages.push_back({begin, end});
+        }
+        task_gradients<T> gradients(std::move(stages), head_count);
+        if (gradients.size() == 0) throw option_error("gradients of each task", "an encoder of which something trains", "a frozen one");
+        apart_.reset(new heads_apart{turns_of_heads(), std::move(gradients), std::vector<char>(parts_.count())});
     }
 
-    void check_batch(const data::batch& b) const {
-        if (b.heads.size() != static_cast<std::size_t>(head_count))
-            throw shape_mismatch("batch", "labels for " + std::to_string(head_count) + " heads", std::to_string(b.heads.size()));
-        if (b.size() == 0 || b.size() > static_cast<std::size_t>(validation_->capacity()))
-            throw shape_mismatch("batch", "1 to " + std::to_string(validation_->capacity()) + " samples", std::to_string(b.size()));
-        if (b.images.shape()[0] != b.size())
-            throw shape_mismatch("batch: images", std::to_string(b.size()) + " samples", std::to_string(b.images.shape()[0]));
-        const std::size_t pixels = b.images.size() / b.size();
-        for (std::size_t i = 0; i < b.size(); ++i) // one such pixel would ruin the running statistics of every norm
-            if (!std::all_of(b.images.data() + i * pixels, b.images.data() + (i + 1) * pixels, [](float v) { return std::isfinite(v); }))
-                throw error("image '" + b.ids[i] + "'", "finite values", "NaN or infinity");
-        for_each_loss([&](const auto& loss, int h) {
-            const head_info& head = model_->network().heads[static_cast<std::size_t>(h)];
-            const data::batch::labels& labels = b.heads[static_cast<std::size_t>(h)];
-            const auto wanted = b.size() * static_cast<std::size_t>(loss.target_shape(model_->network()[head.logits].out).size());
-            if (labels.present.size() != b.size() || labels.values.size() != wanted)
-                throw shape_mismatch("batch: labels of head '" + std::string(head.name) + "'", std::to_string(wanted) + " values",
-                                     std::to_string(labels.values.size()) + " values for " + std::to_string(labels.present.size()) + " samples");
-        });
-    }
+    std::span<T> shared_gradient() { return parts_.gradients().first(apart_->gradients.size()); }
 
-    static std::size_t labelled(const data::batch& b, std::size_t h) {
-        std::size_t count = 0;
-        for (const std::uint8_t present : b.heads[h].present) count += present != 0 ? 1U : 0U;
-        return count;
-    }
+    bool takes_part(std::size_t h, const data::batch& b) const { return trains_head(static_cast<int>(h)) && labelled(b, h) > 0; }
 
     bool has_label(const data::batch& b) const {
-        check_batch(b);
+        losses_.check(b);
         for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
-            if (trains_head(static_cast<int>(h)) && labelled(b, h) > 0) return true;
+            if (takes_part(h, b)) return true;
         return false;
     }
 
@@ -320,27 +346,66 @@ private:
         for (std::size_t k = 0; k < turns_.size(); ++k) {
             const std::size_t next = (static_cast<std::size_t>(now_.steps) + k) % turns_.size();
             for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
-                if (((turns_[next].heads >> h) & 1U) != 0 && labelled(b, h) > 0) return next;
+                if (turns_[next].has_head(h) && labelled(b, h) > 0) return next;
         }
+        throw_unlabelled(b);
+    }
+    [[noreturn]] static void throw_unlabelled(const data::batch& b) {
         throw label_error("batch of '" + b.ids.front() + "'", "a label for a head that is trained", "none");
     }
 
-    /// Loss of head h into loss_, its gradient where wanted; returns how many samples are labelled.
-    std::size_t evaluate(int h, const data::batch& b, tensor_view<T> logits, tensor_view<T> gradient) {
-        const std::size_t i = static_cast<std::size_t>(h);
-        const data::batch::labels& labels = b.heads[i];
-        for_each_loss([&](const auto& loss, int which) {
-            if (which != h) return;
-            const tensor_view<const float> target{labels.values.data(), logits.n, loss.target_shape(logits.s)};
-            try {
-                loss_[i] = loss.evaluate(tensor_view<const T>(logits), target, std::span<const std::uint8_t>(labels.present),
-                                         options_.head_weights[i], gradient, loss::workspace{&model_->pool(), scratch_.span()});
-            } catch (const label_error& wrong) { // which knows the sample's place in the batch only
-                throw label_error("head '" + history_.heads[i] + "', batch that begins with '" + b.ids.front() + "': " + wrong.what());
-            }
-        });
-        return labelled(b, i);
+    /// Runs the heads of a turn. `losses`: of those that have a label; the others stay as they are.
+    void run(turn<backend>& now, const data::batch& b, purpose what_for, std::vector<double>& losses) {
+        for (const slot& s : now.idle) { // another turn's may stand there
+            const std::span<T> gradient = parts_.gradient(s);
+            std::fill(gradient.begin(), gradient.end(), T{0});
+        }
+        const int n = static_cast<int>(b.size());
+        now.run.set_input(n, b.images.data());
+        now.run.run(
+            n, {model_->parameters().data(), model_->statistics().data(), parts_.gradients().data(), parts_.first_parameter()}, options_.random,
+            static_cast<std::uint64_t>(now_.steps),
+            [&](int h, tensor_view<T> logits, tensor_view<T> gradient) {
+                const std::size_t i = static_cast<std::size_t>(h);
+                const double loss = losses_.evaluate(h, b, logits, gradient, options_.head_weights[i]);
+                if (labelled(b, i) == 0) return;
+                losses[i] = loss;
+                if (what_for != purpose::step || !balancer_.active()) return;
+                if (const T weight = static_cast<T>(balancer_.weight(i, loss)); weight != T{1})
+                    std::for_each(gradient.begin(), gradient.end(), [weight](T& g) { g *= weight; });
+            },
+            what_for == purpose::losses ? passes::forward : passes::all);
     }
+
+    /// Runs head after head, those that take part, and keeps each one's gradient of what is shared. Running statistics of the encoder move
+    /// once: each head finds those from before the step.
+    void run_apart(const data::batch& b, purpose what_for, std::vector<double>& losses) {
+        keep_statistics();
+        std::fill(apart_->reaches.begin(), apart_->reaches.end(), 0);
+        bool any = false;
+        for (turn<backend>& now : apart_->turns) {
+            const auto h = static_cast<std::size_t>(std::countr_zero(now.heads));
+            if (labelled(b, h) == 0) continue;
+            any = true;
+            for (const slot& s : now.moved_statistics)
+                std::copy_n(kept_statistics_.data() + s.offset, s.size, model_->statistics().data() + s.offset);
+            std::fill(shared_gradient().begin(), shared_gradient().end(), T{0});
+            run(now, b, what_for, losses);
+            std::copy(shared_gradient().begin(), shared_gradient().end(), apart_->gradients.of(h).begin());
+            for (std::size_t p = 0; p < now.reaches.size(); ++p) apart_->reaches[p] |= now.reaches[p];
+        }
+        if (!any) throw_unlabelled(b);
+    }
+
+    /// The losses of a batch as a step would see them, by batch statistics where it uses them; moves nothing.
+    void forward(const data::batch& b, std::vector<double>& losses) {
+        keep_statistics();
+        for (turn<backend>& now : turns_.empty() || tasks_ != scheme::joint ? apart_->turns : turns_) run(now, b, purpose::losses, losses);
+        put_back_statistics();
+    }
+
+    void keep_statistics() { std::copy(model_->statistics().begin(), model_->statistics().end(), kept_statistics_.begin()); }
+    void put_back_statistics() { std::copy(kept_statistics_.begin(), kept_statistics_.end(), model_->statistics().begin()); }
 
     double rate_factor() const {
         return std::visit([&]<class S>(const S& s) {
@@ -348,14 +413,13 @@ private:
         }, options_.schedule);
     }
 
-    void update(const turn& now, const data::batch& b) {
+    /// Follows the gradients of the parts that a step reaches; heads without a label in the batch stay.
+    void update(const std::vector<char>& reaches, const data::batch& b) {
         const flush_denormals mode{flushes_denormals<backend>()};
         const std::size_t stages = static_cast<std::size_t>(model_->network().stage_count());
-        const auto moves = [&](std::size_t p) { return now.reaches[p] && (p < stages || labelled(b, p - stages) > 0); };
-        for (const slot& s : now.idle) { // another turn's may stand there
-            const std::span<T> gradient = parts_.gradient(s);
-            std::fill(gradient.begin(), gradient.end(), T{0});
-        }
+        const auto moves = [&](std::size_t p) { return reaches[p] != 0 && (p < stages || labelled(b, p - stages) > 0); };
+        if (balancer_.active())
+            if (const double common = balancer_.common(); common != 1) parts_.scale(common, moves, model_->pool());
         if (options_.l2_sp) pull_to_start(moves);
         const double limit = options_.clip_norm > 0 ? options_.clip_norm : std::numeric_limits<double>::infinity();
         if (!std::isfinite(parts_.clip(limit, moves, model_->pool())))
@@ -411,6 +475,7 @@ private:
         judge(valid, o, r);
         if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) p->observe(r.monitor);
         r.seconds = seconds;
+        if (balancer_.active()) balancer_.end_epoch(r.train_loss);
         history_.epochs.push_back(std::move(r));
         ++now_.epoch;
         now_.batch = 0;
@@ -464,15 +529,18 @@ private:
     mode what_;
     scheme tasks_;
     std::uint64_t heads_;
-    losses losses_{};
+    head_losses<Model> losses_;
     trained_parts<T, Optimizer> parts_;
+    balance::balancer balancer_;
+    batch capacity_;
     aligned_array<T> average_;
     aligned_array<T> start_; ///< of L2-SP: every parameter as it was
-    std::vector<turn> turns_;
+    std::vector<turn<backend>> turns_;   ///< empty where heads step together and their gradients are kept apart
+    std::unique_ptr<heads_apart> apart_; ///< null until it is needed
     std::unique_ptr<executor<backend>> validation_;
     std::shared_ptr<executor_memory<T>> memory_ = std::make_shared<executor_memory<T>>(); ///< of all executors: they run in turn
-    aligned_array<double> scratch_;
-    std::vector<double> loss_;
+    std::vector<T> kept_statistics_;
+    std::vector<double> loss_, observed_;
     training_progress now_;
     std::vector<T> best_parameters_, best_statistics_;
     history history_;

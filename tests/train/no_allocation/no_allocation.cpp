@@ -4,6 +4,16 @@
 #include <array>
 #include <memory>
 
+#include <umsrep/train/balance/cagrad.hpp>
+#include <umsrep/train/balance/dwa.hpp>
+#include <umsrep/train/balance/famo.hpp>
+#include <umsrep/train/balance/geometric_mean.hpp>
+#include <umsrep/train/balance/gradnorm.hpp>
+#include <umsrep/train/balance/imtl.hpp>
+#include <umsrep/train/balance/pcgrad.hpp>
+#include <umsrep/train/balance/random_weights.hpp>
+#include <umsrep/train/balance/uncertainty.hpp>
+
 #include "../../support/allocations.hpp"
 #include "../../support/tiny.hpp"
 
@@ -39,6 +49,29 @@ TEST_CASE("training steps and predictions allocate nothing") {
             in_turn.step(b);
             m.predict_into(b.images, p);
         }
+        CHECK(allocations == before);
+    }
+#else
+    MESSAGE("skipped: allocations are counted with glibc and without sanitizers only");
+#endif
+}
+
+TEST_CASE("balanced training steps allocate nothing") {
+#ifdef UMSREP_TEST_COUNTS
+    const balance::any_policy policies[] = {balance::uncertainty{}, balance::dwa{},    balance::random_weights{}, balance::geometric_mean{},
+                                            balance::famo{},        balance::imtl_l{}, balance::gradnorm{},       balance::pcgrad{},
+                                            balance::cagrad{},      balance::imtl_g{}, balance::imtl{}};
+    for (const balance::any_policy& p : policies) {
+        CAPTURE(p.text());
+        model<tiny> m{seed{1}, batch{4}, threads{2}};
+        auto samples = test::tiny_loader(m);
+        trainer t{m, joint<all>{}, optim::adamw{}, batch{4}, {.balance = p, .loss_average = 0.9}};
+        samples.start(0);
+        auto b = *samples.next();
+        const long before = allocations;
+        t.step(b);
+        b.heads[1].present.assign(b.size(), 0); // in place: the size stays
+        t.step(b);
         CHECK(allocations == before);
     }
 #else
