@@ -214,7 +214,8 @@ inline doppler_spectrogram simulate_doppler(const doppler_options& options, seed
     beam.span = std::max(waveform.peak(1.0f) / up, waveform.peak(-1.0f) / down) / view.fill;
     result.beam = beam;
     const float row_velocity = beam.span / static_cast<float>(rows), baseline = up * static_cast<float>(rows);
-    result.calibration = {100.0 * static_cast<double>(row_velocity), 1000.0 * static_cast<double>(column_time), static_cast<double>(baseline)};
+    result.calibration = {100.0 * static_cast<double>(row_velocity), 1000.0 * static_cast<double>(column_time),
+                          static_cast<double>(baseline)};
 
     if (overlay_draw.uniform() < options.overlay_share) {
         doppler_overlay overlay{options.height, options.width};
@@ -222,7 +223,8 @@ inline doppler_spectrogram simulate_doppler(const doppler_options& options, seed
         std::ranges::copy(overlay.layer(), result.overlay.data());
     }
 
-    const int looks = options.fewest_looks + static_cast<int>(machine.below(static_cast<std::uint32_t>(options.most_looks - options.fewest_looks + 1)));
+    const auto choices = static_cast<std::uint32_t>(options.most_looks - options.fewest_looks + 1);
+    const int looks = options.fewest_looks + static_cast<int>(machine.below(choices));
     const float dynamic_range = options.dynamic_range.draw(machine);
     const float black = machine.uniform(-12.0f, -2.0f) - view.snr; // dB: the gain is such that noise shows
     const float floor = std::pow(10.0f, -0.1f * view.snr);

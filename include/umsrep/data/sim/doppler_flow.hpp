@@ -127,7 +127,9 @@ public:
         const auto between = [&](float low, float high) { return random.uniform(low, high); };
         doppler_waveform w{flow, heart.period()};
         const float closure = heart.aortic_closure(), opening = heart.mitral_opening();
-        const auto eject = [&](float peak, float at) { w.waves_.push_back({form::ejection, heart.aortic_opening(), heart.ejection(), peak, at}); };
+        const auto eject = [&](float peak, float at) {
+            w.waves_.push_back({form::ejection, heart.aortic_opening(), heart.ejection(), peak, at});
+        };
         const auto fill = [&](std::vector<wave>& to, float early, float late) {
             const float rise = between(0.070f, std::min(0.100f, heart.room() - heart.relaxation)), fall = between(0.140f, 0.240f);
             const float width = between(0.120f, 0.150f);
@@ -170,7 +172,8 @@ public:
             eject(between(0.05f, 0.12f), 0.35f);
             const float early = between(0.04f, 0.18f);
             w.waves_.push_back({form::ejection, opening - 0.020f, between(0.150f, 0.190f), -early, 0.40f});
-            w.waves_.push_back({form::atrial, heart.atrial_peak() - 0.060f, 0.120f, -std::clamp(early / between(0.5f, 2.0f), 0.04f, 0.13f), 0.0f});
+            const float late = std::clamp(early / between(0.5f, 2.0f), 0.04f, 0.13f);
+            w.waves_.push_back({form::atrial, heart.atrial_peak() - 0.060f, 0.120f, -late, 0.0f});
             break;
         }
         }

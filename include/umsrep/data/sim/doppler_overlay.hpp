@@ -43,7 +43,8 @@ inline float electrocardiogram(float phase) {
 /// layer tells the heart rate and nothing of the flow or of the quality. Neither is known here.
 class doppler_overlay {
 public:
-    doppler_overlay(int height, int width) : height_{height}, width_{width}, layer_(static_cast<std::size_t>(height) * static_cast<std::size_t>(width)) {}
+    doppler_overlay(int height, int width)
+        : height_{height}, width_{width}, layer_(static_cast<std::size_t>(height) * static_cast<std::size_t>(width)) {}
 
     /// `first_phase`: where in its beat the left edge lies, 0 to 1; `beats`: how many pass from edge to edge.
     void draw(float first_phase, float beats, random_stream& random) {
