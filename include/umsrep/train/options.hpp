@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -34,6 +35,7 @@ struct train_options {
     balancing_policy balance{};          ///< of the tasks of a joint strategy: `balance::pcgrad{}`, ...; empty: the weighted sum of losses
     double loss_average = 0;             ///< decay of the moving average that each loss is divided by before it is balanced; 0: it is not
     double clip_norm = 0;                ///< greatest norm of the gradient of a step; 0: not clipped
+    std::size_t feature_bytes = std::size_t{4} << 30; ///< that a cached strategy may keep; samples beyond are computed each time
     double layer_decay = 1;              ///< factor on the learning rate per encoder stage, counted from the heads down
     bool decay_norms_and_biases = true;  ///< weight decay acts on everything (PyTorch's default)
     std::optional<umsrep::l2_sp> l2_sp{}; ///< pulls the encoder towards where it started

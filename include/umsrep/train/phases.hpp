@@ -82,7 +82,7 @@ void for_each_phase(const phases<S...>& plan, const Model& m, const Optimizer& o
 template <class Models, class... S>
 constexpr bool stays_parted() {
     bool parted = false, well = true;
-    ((parted = parted || Models::template one_per_task<S>, well = well && (!parted || S::tasks == scheme::independent)), ...);
+    ((parted = parted || Models::template one_per_task<S>, well = well && (!parted || S::tasks == scheme::independent || S::tasks == scheme::separate)), ...); // of the latter for_each_phase speaks
     return well;
 }
 

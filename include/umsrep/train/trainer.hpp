@@ -19,6 +19,7 @@
 #include <umsrep/optim/l2_sp.hpp>
 #include <umsrep/train/affinity.hpp>
 #include <umsrep/train/balance/balancer.hpp>
+#include <umsrep/train/feature_cache.hpp>
 #include <umsrep/train/head_losses.hpp>
 #include <umsrep/train/identity.hpp>
 #include <umsrep/train/options.hpp>
@@ -62,6 +63,8 @@ public:
 
     Model& trained_model() { return *model_; }
     const history& past() const { return history_; }
+    /// What a cached strategy keeps of its samples; null for others.
+    const feature_cache<typename Model::backend>* features() const { return features_.get(); }
     bool trains_head(int h) const { return ((heads_ >> h) & 1U) != 0; }
 
     /// The loss of a head, to set its options: `t.loss<"finding">().class_weights = {...}`.
@@ -148,13 +151,17 @@ public:
         samples.start(0);
         while (const auto b = samples.next()) {
             losses_.check(*b);
-            model_->run(*validation_, b->images.data(), static_cast<int>(b->size()), [&](int h, tensor_view<T> logits) {
+            const auto take = [&](int h, tensor_view<T> logits) {
                 const std::size_t i = static_cast<std::size_t>(h);
                 const double loss = losses_.evaluate(h, *b, logits, {}, 1), labels = static_cast<double>(labelled(*b, i));
                 if (labels == 0) return;
                 sum[i] += std::isnan(loss) ? std::numeric_limits<double>::infinity() : loss * labels;
                 count[i] += labels;
-            });
+            };
+            for (executor<backend>& e : validations_) {
+                feed(e, *b);
+                model_->run(e, static_cast<int>(b->size()), take, task_of(e.plan().what.heads));
+            }
         }
         for (std::size_t h = 0; h < sum.size(); ++h) sum[h] = count[h] > 0 ? sum[h] / count[h] : nan();
         return sum;
@@ -164,6 +171,7 @@ public:
     /// label for a head that is trained are passed over; a trained head without any in a whole epoch throws label_error, unless allowed.
     const history& fit(data::loader& samples, data::loader* valid, const fit_options& o) {
         const std::size_t batches = samples.batches_per_epoch();
+        if (features_) features_->forget(); // whatever was restored since
         if (auto* cosine = std::get_if<schedule::cosine>(&options_.schedule); cosine != nullptr && cosine->total == 0)
             cosine->total = static_cast<std::int64_t>(batches) * o.epochs;
         while (now_.epoch < o.epochs && !now_.stopped) {
@@ -277,21 +285,37 @@ private:
         if (options_.head_weights.empty()) options_.head_weights.assign(head_count, 1.0);
         if (options_.head_weights.size() != static_cast<std::size_t>(head_count))
             throw option_error("head weights", std::to_string(head_count) + " numbers", std::to_string(options_.head_weights.size()));
-        if ((heads_ & ((std::uint64_t{1} << head_count) - 1)) == 0) throw option_error("heads to train", "at least one", "none");
+        heads_ &= (std::uint64_t{1} << head_count) - 1;
+        if (heads_ == 0) throw option_error("heads to train", "at least one", "none");
 
         if (options_.average) average_ = aligned_array<T>(parts_.gradients().size());
         if (options_.l2_sp) keep_start();
 
         if (balancer_.active() && tasks != scheme::joint)
             throw option_error("balance " + options_.balance.text(), "a joint strategy", std::string(to_string(tasks)));
+        if (what.norms == norm_statistics::per_task) m.part_statistics();
+        if (m.has_task_statistics() && std::popcount(heads_) > 1 && (tasks != scheme::alternating || what.computes != portion::whole))
+            throw option_error("a model with norm statistics per task", "an alternating or independent strategy, not cached",
+                               (what.computes != portion::whole ? "cached " : "") + std::string(to_string(tasks)));
         kept_statistics_.resize(m.statistics().size());
         if (balancer_.combines()) make_apart();
         else if (tasks == scheme::alternating) turns_ = turns_of_heads();
         else turns_.push_back(make_turn(heads_));
 
         mode check = validate::value(g.stage_count());
-        check.heads = heads_;
-        validation_ = std::make_unique<executor<backend>>(g, check, capacity.value, m.pool(), memory_);
+        check.first_trained_stage = what.first_trained_stage;
+        check.computes = what.computes;
+        for (std::uint64_t left = heads_; left != 0;) { // together, unless each sees an encoder normalised for it
+            check.heads = m.has_task_statistics() ? left & (~left + 1) : left;
+            left &= ~check.heads;
+            validations_.emplace_back(g, check, capacity.value, m.pool(), memory_);
+        }
+
+        if (what.computes == portion::rest) {
+            mode together = what;
+            together.heads = heads_;
+            features_ = std::make_unique<feature_cache<backend>>(g, together, capacity.value, m.pool(), memory_, options_.feature_bytes);
+        }
 
         loss_.assign(head_count, nan());
         observed_.assign(head_count, nan());
@@ -300,7 +324,15 @@ private:
         for (const head_info& h : g.heads) history_.heads.emplace_back(h.name);
     }
 
+    /// By whose statistics heads that step together are computed, where each has its own: then they are one.
+    static int task_of(std::uint64_t heads) { return std::countr_zero(heads); }
     static constexpr double nan() { return std::numeric_limits<double>::quiet_NaN(); }
+
+    /// The batch's images, or where a cached strategy has seen them before, what the frozen stages gave for them.
+    void feed(executor<backend>& e, const data::batch& b) {
+        if (features_) features_->give(e, b, {model_->parameters().data(), model_->statistics_of(task_of(heads_)).data(), nullptr, 0});
+        else e.set_input(static_cast<int>(b.size()), b.images.data());
+    }
 
     turn<backend> make_turn(std::uint64_t mask) {
         mode step_mode = what_;
@@ -361,10 +393,10 @@ private:
             std::fill(gradient.begin(), gradient.end(), T{0});
         }
         const int n = static_cast<int>(b.size());
-        now.run.set_input(n, b.images.data());
+        feed(now.run, b);
         now.run.run(
-            n, {model_->parameters().data(), model_->statistics().data(), parts_.gradients().data(), parts_.first_parameter()}, options_.random,
-            static_cast<std::uint64_t>(now_.steps),
+            n, {model_->parameters().data(), model_->statistics_of(task_of(now.heads)).data(), parts_.gradients().data(), parts_.first_parameter()},
+            options_.random, static_cast<std::uint64_t>(now_.steps),
             [&](int h, tensor_view<T> logits, tensor_view<T> gradient) {
                 const std::size_t i = static_cast<std::size_t>(h);
                 const double loss = losses_.evaluate(h, b, logits, gradient, options_.head_weights[i]);
@@ -537,7 +569,8 @@ private:
     aligned_array<T> start_; ///< of L2-SP: every parameter as it was
     std::vector<turn<backend>> turns_;   ///< empty where heads step together and their gradients are kept apart
     std::unique_ptr<heads_apart> apart_; ///< null until it is needed
-    std::unique_ptr<executor<backend>> validation_;
+    std::vector<executor<backend>> validations_;
+    std::unique_ptr<feature_cache<backend>> features_; ///< of a cached strategy
     std::shared_ptr<executor_memory<T>> memory_ = std::make_shared<executor_memory<T>>(); ///< of all executors: they run in turn
     std::vector<T> kept_statistics_;
     std::vector<double> loss_, observed_;
