@@ -72,122 +72,146 @@ inline void finish_dense_row(const reading& then, int width, int channels, std::
         }
 }
 
+namespace detail {
+
+/// The sums of a pass, band by band.
+class direct_sums {
+public:
+    direct_sums(const kernel_table& k, const direct_plan& p, const pass& c, const float* weights, const float* bias)
+        : k_{k}, p_{p}, c_{c}, to_{c.to()}, weights_{weights}, bias_{bias},
+          streams_{!finishes() && !p.result_dense && c.map.batch * stored_elements(to_) > streamed_elements} {}
+
+    /// Calls for the products of a band's units [first, last), as many as there may be.
+    int calls(int first_unit, int last_unit) const { return p_.y.phases() * p_.x.phases() * (last_unit - first_unit + 1) / 2 * p_.band; }
+
+    /// `memory`: of a worker, see direct_plan.
+    void of_band(const direct_band& band, const direct_rows& from, int first_unit, int last_unit, fetched_by_calls& next, workspace_cursor memory) const {
+        float* const row = memory.take(p_.result_row());
+        auto* const in_offset = reinterpret_cast<std::ptrdiff_t*>(memory.take(2 * p_.table() * direct_plan::offset_elements));
+        for (int phase = 0; phase < p_.y.phases() * p_.x.phases(); ++phase)
+            for (int unit = first_unit; unit < last_unit;) {
+                const int units = paired(unit, last_unit) ? 2 : 1;
+                of_phase(band, from, phase, unit, units, next, row, in_offset);
+                unit += units;
+            }
+    }
+
+    bool finishes() const { return c_.then.scale != nullptr || c_.then.relu || c_.statistics != nullptr; }
+
+    /// Norm, ReLU and statistics of the results of a band.
+    void finish(const direct_band& band, int index, int first_unit, int last_unit) const {
+        const bool changes = c_.then.scale != nullptr || c_.then.relu;
+        const int first_row = band.first * p_.y.out_step, last_row = std::min(to_.h, (band.first + band.count) * p_.y.out_step);
+        for (int unit = first_unit; unit < last_unit; ++unit) {
+            const auto of_unit = [&](const float* all) { return all == nullptr ? nullptr : all + unit * lanes; };
+            const reading then{of_unit(c_.then.scale), of_unit(c_.then.shift), c_.then.relu};
+            if (p_.result_dense) {
+                for (int y = first_row; y < last_row; ++y)
+                    finish_dense_row(then, to_.w, std::min(lanes, to_.c - unit * lanes), to_.plane(), dense_row(band, unit, y));
+                continue;
+            }
+            float* const plane = locate(c_.out, band.sample, unit).plane + std::ptrdiff_t{first_row} * to_.w * lanes;
+            const int pixels = (last_row - first_row) * to_.w;
+            if (changes) k_.read_row(plane, pixels, then, plane, false);
+            if (c_.statistics == nullptr) continue;
+            moments& s = c_.statistics[std::ptrdiff_t{index} * p_.out + unit];
+            s.count = 0;
+            k_.moments_of_row(plane, pixels, s);
+        }
+    }
+
+private:
+    /// Two blocks of results at a time, where they read the same input and lie in the same part.
+    bool paired(int unit, int last_unit) const {
+        return unit + 1 < last_unit && c_.map.groups == 1 && !p_.result_dense && !(c_.out.count == 2 && unit + 1 == blocks_of(c_.out[0].s.c));
+    }
+    float* dense_row(const direct_band& band, int unit, int y) const {
+        return c_.out[0].data + band.sample * to_.size() + unit * lanes * to_.plane() + std::ptrdiff_t{y} * to_.w;
+    }
+
+    void of_phase(const direct_band& band, const direct_rows& from, int phase, int unit, int units, fetched_by_calls& next, float* row,
+                  std::ptrdiff_t* in_offset) const {
+        const int py = phase / p_.x.phases(), px = phase % p_.x.phases(), count = p_.x.count(px);
+        const located<float> sink = p_.result_dense ? located<float>{c_.out[0].data, {}, c_.out[0].accumulate} : locate(c_.out, band.sample, unit);
+        if (sink.plane == nullptr || count == 0) return;
+        std::ptrdiff_t* const weight_offset = in_offset + p_.table();
+        int blocks = 0;
+        for (int b = 0; b < p_.blocks(unit); ++b)
+            for (int ty = 0; ty < p_.y.taps; ++ty)
+                for (int tx = 0; tx < p_.x.taps; ++tx) {
+                    if (!p_.y.reached(py, ty) || !p_.x.reached(px, tx)) continue;
+                    in_offset[blocks] = (p_.first_block(unit) + b) * from.block + (p_.y.shift(py, ty) - p_.y.first_shift()) * from.row +
+                                        std::ptrdiff_t{p_.x.shift(px, tx) - p_.x.first_shift()} * p_.pixel();
+                    weight_offset[blocks] = p_.weight_at(b, ty * p_.x.taps + tx);
+                    ++blocks;
+                }
+        multiply_call m;
+        m.a_offset = in_offset;
+        m.a_pixel = std::ptrdiff_t{p_.x.in_step} * p_.pixel();
+        m.b = weights_ + unit * p_.weight_unit();
+        m.b_unit = p_.weight_unit();
+        m.b_offset = weight_offset;
+        m.blocks = blocks;
+        m.inner = p_.inner;
+        m.pixels = count;
+        m.units = units;
+        m.bias = bias_ == nullptr ? nullptr : bias_ + unit * lanes;
+        m.accumulate = sink.accumulate && !p_.result_dense;
+        m.stream = streams_ && !m.accumulate;
+        for (int step = 0; step < band.count; ++step) {
+            const int y = py + p_.y.out_step * (band.first + step);
+            if (y >= to_.h) break;
+            m.next = next.next_call();
+            m.a = from.first + step * p_.y.in_step * from.row;
+            if (p_.result_dense) {
+                m.c = row;
+                k_.multiply(m);
+                store_dense_row(row, count, p_.x.out_step, std::min(lanes, to_.c - unit * lanes), to_.plane(), sink.accumulate, dense_row(band, unit, y) + px);
+            } else {
+                m.c = sink.plane + (std::ptrdiff_t{y} * to_.w + px) * lanes;
+                m.c_pixel = std::ptrdiff_t{p_.x.out_step} * lanes;
+                m.c_unit = to_.plane() * lanes;
+                k_.multiply(m);
+            }
+        }
+    }
+
+    const kernel_table& k_;
+    const direct_plan& p_;
+    const pass& c_;
+    shape to_;
+    const float *weights_, *bias_;
+    bool streams_;
+};
+
+} // namespace detail
+
 inline void direct_pass(const kernel_table& k, const pass& c) {
     const direct_plan p = plan_direct(c.map, c.adjoint, c.pool->threads());
-    const shape from = c.from(), to = c.to();
     workspace_cursor cursor(c.workspace);
-    const float* const bias = padded_bias(c.bias, to.c, cursor.take(p.out * lanes));
+    const float* const bias = padded_bias(c.bias, c.to().c, cursor.take(p.out * lanes));
     float* const weights = cursor.take(p.out * p.weight_unit());
     float* const memory = cursor.take(0);
     c.pool->run(p.out, [&](int unit) { pack_weights(k, p, c, unit, weights + unit * p.weight_unit()); });
 
-    const bool as_it_lies = !stored_dense(from) && c.in.count == 1 && c.in[0].norm == nullptr && p.y.stays_inside() && p.x.stays_inside();
-    const bool finishes = c.then.scale != nullptr || c.then.relu || c.statistics != nullptr;
-    const bool streams = !finishes && !p.result_dense && c.map.batch * stored_elements(to) > streamed_elements;
-    // Few tasks are cut further, along the blocks of results: that repeats the packing, and changes no sum.
-    const int tasks = p.samples * p.bands, groups_of_units = (p.out + 1) / 2;
+    const direct_source source(k, p, c.in, c.from());
+    const detail::direct_sums sums(k, p, c, weights, bias);
+    // A task is several bands, each of which fetches the memory of the next. Few of them are cut further, along the blocks of results: that
+    // repeats the packing, and changes no sum.
+    const int tasks = std::min(p.all_bands(), 8 * p.workers), groups_of_units = (p.out + 1) / 2;
     const int splits = std::clamp((2 * p.workers + tasks - 1) / tasks, 1, groups_of_units);
     c.pool->run(tasks * splits, [&](int i, int worker) {
-        const int task = i / splits, sample = task / p.bands, first_step = task % p.bands * p.band;
-        const share units_of(groups_of_units, splits, i % splits);
+        const share bands(p.all_bands(), tasks, i / splits), units_of(groups_of_units, splits, i % splits);
         const int first_unit = 2 * units_of.begin, last_unit = std::min(p.out, 2 * units_of.end);
         workspace_cursor mine(memory + worker * p.worker());
         float* const packed = mine.take(p.packed());
-        float* const row = mine.take(p.result_row());
-        auto* const in_offset = reinterpret_cast<std::ptrdiff_t*>(mine.take(2 * p.table() * direct_plan::offset_elements));
-        std::ptrdiff_t* const weight_offset = in_offset + p.table();
-
-        const int y0 = first_step * p.y.in_step + p.y.first_shift(), steps = std::min(p.band, p.steps() - first_step);
-        const float* rows = packed;
-        std::ptrdiff_t row_size = p.packed_row(), block_size = p.packed_block();
-        if (as_it_lies) {
-            row_size = std::ptrdiff_t{from.w} * lanes;
-            block_size = from.plane() * lanes;
-            rows = block_plane(c.in[0].data, from, sample, 0) + y0 * row_size + p.x.first_shift() * lanes;
-        } else {
-            for (int b = 0; b < p.in; ++b)
-                pack_rows(k, c.in, from, sample, b, y0, (steps - 1) * p.y.in_step + p.rows_of_step(), p.x.first_shift(), p.columns(), p.pixel(),
-                          packed + b * p.packed_block());
-        }
-
-        for (int phase = 0; phase < p.y.phases() * p.x.phases(); ++phase) {
-            const int py = phase / p.x.phases(), px = phase % p.x.phases(), count = p.x.count(px);
-            for (int unit = first_unit; unit < last_unit;) {
-                // Two blocks of results at a time, where they read the same input and lie in the same part.
-                const located<float> sink = p.result_dense ? located<float>{c.out[0].data, {}, c.out[0].accumulate} : locate(c.out, sample, unit);
-                const bool paired = unit + 1 < last_unit && c.map.groups == 1 && !p.result_dense &&
-                                    !(c.out.count == 2 && unit + 1 == blocks_of(c.out[0].s.c));
-                const int units = paired ? 2 : 1;
-                if (sink.plane == nullptr) {
-                    unit += units;
-                    continue;
-                }
-                int blocks = 0;
-                for (int b = 0; b < p.blocks(unit); ++b)
-                    for (int ty = 0; ty < p.y.taps; ++ty)
-                        for (int tx = 0; tx < p.x.taps; ++tx) {
-                            if (!p.y.reached(py, ty) || !p.x.reached(px, tx)) continue;
-                            in_offset[blocks] = (p.first_block(unit) + b) * block_size + (p.y.shift(py, ty) - p.y.first_shift()) * row_size +
-                                                std::ptrdiff_t{p.x.shift(px, tx) - p.x.first_shift()} * p.pixel();
-                            weight_offset[blocks] = p.weight_at(b, ty * p.x.taps + tx);
-                            ++blocks;
-                        }
-                multiply_call m;
-                m.a_offset = in_offset;
-                m.a_pixel = std::ptrdiff_t{p.x.in_step} * p.pixel();
-                m.b = weights + unit * p.weight_unit();
-                m.b_unit = p.weight_unit();
-                m.b_offset = weight_offset;
-                m.blocks = blocks;
-                m.inner = p.inner;
-                m.pixels = count;
-                m.units = units;
-                m.bias = bias == nullptr ? nullptr : bias + unit * lanes;
-                m.accumulate = sink.accumulate && !p.result_dense;
-                m.stream = streams && !m.accumulate;
-                for (int step = 0; step < steps && count > 0; ++step) {
-                    const int y = py + p.y.out_step * (first_step + step);
-                    if (y >= to.h) break;
-                    if (as_it_lies && phase == 0 && unit == first_unit) { // what the next step reads and this one did not
-                        const int next = y0 + step * p.y.in_step + p.rows_of_step(), last = std::min(from.h, next + p.y.in_step);
-                        m.next = {rows + (step * p.y.in_step + p.rows_of_step()) * row_size, std::max(0, last - next) * from.w, p.in, block_size};
-                    }
-                    m.a = rows + step * p.y.in_step * row_size;
-                    if (p.result_dense) {
-                        m.c = row;
-                        k.multiply(m);
-                        const int channels = std::min(lanes, to.c - unit * lanes);
-                        store_dense_row(row, count, p.x.out_step, channels, to.plane(), sink.accumulate,
-                                        c.out[0].data + sample * to.size() + unit * lanes * to.plane() + std::ptrdiff_t{y} * to.w + px);
-                    } else {
-                        m.c = sink.plane + (std::ptrdiff_t{y} * to.w + px) * lanes;
-                        m.c_pixel = std::ptrdiff_t{p.x.out_step} * lanes;
-                        m.c_unit = to.plane() * lanes;
-                        k.multiply(m);
-                    }
-                }
-                unit += units;
-            }
-        }
-
-        if (!finishes) return;
-        const bool changes = c.then.scale != nullptr || c.then.relu;
-        const int first_row = first_step * p.y.out_step, last_row = std::min(to.h, (first_step + steps) * p.y.out_step);
-        for (int unit = first_unit; unit < last_unit; ++unit) {
-            const reading then{c.then.scale == nullptr ? nullptr : c.then.scale + unit * lanes, c.then.scale == nullptr ? nullptr : c.then.shift + unit * lanes, c.then.relu};
-            if (p.result_dense) {
-                for (int y = first_row; y < last_row; ++y)
-                    finish_dense_row(then, to.w, std::min(lanes, to.c - unit * lanes), to.plane(),
-                                     c.out[0].data + sample * to.size() + unit * lanes * to.plane() + std::ptrdiff_t{y} * to.w);
-                continue;
-            }
-            float* const plane = locate(c.out, sample, unit).plane + std::ptrdiff_t{first_row} * to.w * lanes;
-            const int pixels = (last_row - first_row) * to.w;
-            if (changes) k.read_row(plane, pixels, then, plane, false);
-            if (c.statistics == nullptr) continue;
-            moments& s = c.statistics[std::ptrdiff_t{task} * p.out + unit];
-            s.count = 0;
-            k.moments_of_row(plane, pixels, s);
+        for (int b = bands.begin; b < bands.end; ++b) {
+            const direct_band band(p, b);
+            const direct_rows rows = source.read(band, packed);
+            fetched_by_calls next;
+            if (b + 1 < bands.end) next = {source.memory(direct_band(p, b + 1)), {}, sums.calls(first_unit, last_unit)};
+            sums.of_band(band, rows, first_unit, last_unit, next, mine);
+            if (sums.finishes()) sums.finish(band, b, first_unit, last_unit);
         }
     });
 }

@@ -51,7 +51,7 @@ struct direct_plan {
     int reach = 0;             ///< blocks of input that one block of results reads: fewer than `in` when there are groups
     int group_in = 0, group_out = 0;
     int taps = 1;
-    int band = 1, bands = 1;   ///< steps m of a task, tasks of a sample
+    int band = 1, bands = 1;   ///< steps m of a band, bands of a sample
     int samples = 1, workers = 1;
     bool result_dense = false, source_dense = false;
 
@@ -73,6 +73,12 @@ struct direct_plan {
         return ((last_group + 1) * group_in - 1) / lanes - first_block(unit) + 1;
     }
     constexpr int table() const { return reach * taps; }
+    constexpr int all_bands() const { return samples * bands; }
+    /// Bands of at most so many steps, as even as can be.
+    constexpr void cut(int most_steps) {
+        bands = (steps() + most_steps - 1) / most_steps;
+        band = (steps() + bands - 1) / bands;
+    }
     /// Where the weights of a block of input and a tap lie. An adjoint with a stride reads a few taps of all blocks at a time: these lie together.
     constexpr std::ptrdiff_t weight_at(int block, int tap) const {
         return (y.adjoint ? std::ptrdiff_t{tap} * reach + block : std::ptrdiff_t{block} * taps + tap) * inner * lanes;
@@ -118,7 +124,7 @@ constexpr direct_plan plan_direct(const correlation& c, bool adjoint, int thread
     p.workers = threads;
     const int most = std::max(1, std::min(8, p.steps()));
     for (p.band = most; p.band > 1 && p.packed() > cached; --p.band) {}
-    p.bands = (p.steps() + p.band - 1) / p.band;
+    p.cut(p.band);
     return p;
 }
 

@@ -15,26 +15,35 @@ struct direct_weight_plan {
     direct_plan rows{};  ///< of the map: packs wide, walks narrow
     int sums = 1;        ///< each over a range of bands, added in order at the end
     int splits = 1;      ///< tasks of one sum, each with some blocks of narrow
-    bool packs_narrow = false;
 
+    constexpr int pairs() const { return (rows.out + 1) / 2; } ///< of blocks of narrow
     constexpr std::ptrdiff_t sum() const { return rows.out * rows.weight_unit(); }
     constexpr std::ptrdiff_t narrow_rows() const { return std::ptrdiff_t{rows.band} * rows.x.results * lanes + stagger; } ///< of one block
-    constexpr std::ptrdiff_t worker() const { return rows.packed() + 2 * narrow_rows(); }
+    constexpr std::ptrdiff_t worker() const {
+        workspace_cursor size;
+        size.take(rows.packed());
+        size.take(2 * narrow_rows());
+        return size.used();
+    }
     constexpr std::ptrdiff_t workspace() const {
         workspace_cursor size;
         size.take(sum() * sums);
-        size.take(rows.workers * ((worker() + lanes - 1) / lanes * lanes));
+        size.take(rows.workers * worker());
         return size.used();
     }
 };
 
 constexpr direct_weight_plan plan_direct_weights(const correlation& map, int threads) {
-    constexpr std::ptrdiff_t all_sums = 2 << 20;
+    constexpr std::ptrdiff_t all_sums = 2 << 20, cached = 160 << 10; // elements; the rows of two bands stay in a core's cache
+    constexpr int pixels = 128;                                      // of narrow: two blocks of these stay in the nearest one
     direct_weight_plan p;
     p.rows = plan_direct(map, false, threads);
+    p.rows.band = std::clamp(pixels / map.narrow.w, 1, map.narrow.h);
+    while (p.rows.band > 1 && p.rows.packed() > cached) --p.rows.band;
+    p.rows.cut(p.rows.band);
     p.sums = static_cast<int>(std::clamp<std::ptrdiff_t>(all_sums / p.sum(), 1, 16));
-    p.sums = std::min(p.sums, p.rows.samples * p.rows.bands);
-    p.splits = std::clamp((4 * threads + p.sums - 1) / p.sums, 1, (p.rows.out + 1) / 2); // each packs its rows again; no sum changes
+    p.sums = std::min(p.sums, p.rows.all_bands());
+    p.splits = std::clamp((8 * threads + p.sums - 1) / p.sums, 1, p.pairs()); // each reads its rows again; no sum changes
     return p;
 }
 
@@ -45,53 +54,45 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
     workspace_cursor cursor(c.workspace);
     float* const sums = cursor.take(plan.sum() * plan.sums);
     float* const memory = cursor.take(0);
-    const bool narrow_dense = stored_dense(narrow);
-    const bool as_it_lies = !stored_dense(wide) && c.wide.count == 1 && c.wide[0].norm == nullptr && p.y.stays_inside() && p.x.stays_inside();
+    const direct_source source(k, p, c.wide, wide);
+    const bool narrow_dense = stored_dense(narrow), packs_narrow = narrow_dense || c.narrow.count > 1 || c.narrow[0].norm != nullptr;
 
     c.pool->run(plan.sums * plan.splits, [&](int i, int worker) {
         const int which = i / plan.splits;
-        const share units(p.out, plan.splits, i % plan.splits), bands(p.samples * p.bands, plan.sums, which);
-        float* const packed = memory + worker * ((plan.worker() + lanes - 1) / lanes * lanes);
-        float* const packed_narrow = packed + p.packed();
+        const share pairs(plan.pairs(), plan.splits, i % plan.splits), bands(p.all_bands(), plan.sums, which);
+        const int first_unit = 2 * pairs.begin, last_unit = std::min(p.out, 2 * pairs.end);
+        workspace_cursor mine(memory + worker * plan.worker());
+        float* const packed = mine.take(p.packed());
+        float* const packed_narrow = mine.take(2 * plan.narrow_rows());
         float* const sum = sums + which * plan.sum();
         for (int task = bands.begin; task < bands.end; ++task) {
-            const int sample = task / p.bands, first = task % p.bands * p.band, count = std::min(p.band, p.steps() - first);
-            const int y0 = first * p.y.in_step + p.y.first_shift();
-            const float* rows = packed;
-            std::ptrdiff_t row_size = p.packed_row(), block_size = p.packed_block();
-            if (as_it_lies) {
-                row_size = std::ptrdiff_t{wide.w} * lanes;
-                block_size = wide.plane() * lanes;
-                rows = block_plane(c.wide[0].data, wide, sample, 0) + y0 * row_size + p.x.first_shift() * lanes;
-            } else {
-                for (int b = 0; b < p.in; ++b)
-                    pack_rows(k, c.wide, wide, sample, b, y0, (count - 1) * p.y.in_step + p.rows_of_step(), p.x.first_shift(), p.columns(),
-                              p.pixel(), packed + b * p.packed_block());
+            const direct_band band(p, task);
+            const direct_rows rows = source.read(band, packed);
+            fetched_by_calls next;
+            if (task + 1 < bands.end) {
+                const direct_band then(p, task + 1);
+                ahead units;
+                if (!narrow_dense && c.narrow.count == 1)
+                    units = {locate(c.narrow, then.sample, first_unit).plane + std::ptrdiff_t{then.first} * narrow.w * lanes, then.count * narrow.w, last_unit - first_unit,
+                             narrow.plane() * lanes};
+                next = {source.memory(then), units, pairs.size() * p.reach * p.taps};
             }
-            // While this band is multiplied, what the next one reads comes nearer: its rows of wide lie behind this one's.
-            ahead next;
-            if (task + 1 < bands.end && (task + 1) % p.bands != 0) {
-                const int begin = y0 + (count - 1) * p.y.in_step + p.rows_of_step(), end = std::min(wide.h, begin + p.band * p.y.in_step);
-                if (as_it_lies && begin < end)
-                    next = {rows + (begin - y0) * row_size, (end - begin) * wide.w, p.in, block_size, 0, p.in * p.taps * ((units.size() + 1) / 2)};
-            }
-            for (int unit = units.begin; unit < units.end;) {
-                const bool plain = !narrow_dense && c.narrow.count == 1 && c.narrow[0].norm == nullptr;
+            for (int unit = first_unit; unit < last_unit;) {
                 products_call m;
-                m.units = unit + 1 < units.end && c.map.groups == 1 ? 2 : 1;
-                if (plain) {
-                    m.b = locate(c.narrow, sample, unit).plane + std::ptrdiff_t{first} * narrow.w * lanes;
-                    m.b_unit = narrow.plane() * lanes;
-                } else {
+                m.units = unit + 1 < last_unit && c.map.groups == 1 ? 2 : 1;
+                if (packs_narrow) {
                     for (int u = 0; u < m.units; ++u)
-                        pack_rows(k, c.narrow, narrow, sample, unit + u, first, count, 0, narrow.w, lanes, packed_narrow + u * plan.narrow_rows());
+                        pack_rows(k, c.narrow, narrow, band.sample, unit + u, band.first, band.count, 0, narrow.w, lanes, packed_narrow + u * plan.narrow_rows());
                     m.b = packed_narrow;
                     m.b_unit = plan.narrow_rows();
+                } else {
+                    m.b = locate(c.narrow, band.sample, unit).plane + std::ptrdiff_t{band.first} * narrow.w * lanes;
+                    m.b_unit = narrow.plane() * lanes;
                 }
                 m.b_row = std::ptrdiff_t{narrow.w} * lanes;
                 m.a_pixel = std::ptrdiff_t{p.x.in_step} * p.pixel();
-                m.a_row = p.y.in_step * row_size;
-                m.rows = count;
+                m.a_row = p.y.in_step * rows.row;
+                m.rows = band.count;
                 m.pixels = narrow.w;
                 m.channels = p.inner;
                 m.c_unit = p.weight_unit();
@@ -99,12 +100,10 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
                 for (int b = 0; b < p.blocks(unit); ++b)
                     for (int ty = 0; ty < p.y.taps; ++ty)
                         for (int tx = 0; tx < p.x.taps; ++tx) {
-                            m.a = rows + (p.first_block(unit) + b) * block_size + (p.y.shift(0, ty) - p.y.first_shift()) * row_size +
+                            m.a = rows.first + (p.first_block(unit) + b) * rows.block + (p.y.shift(0, ty) - p.y.first_shift()) * rows.row +
                                   std::ptrdiff_t{p.x.shift(0, tx) - p.x.first_shift()} * p.pixel();
                             m.c = sum + unit * p.weight_unit() + (std::ptrdiff_t{b} * p.taps + ty * p.x.taps + tx) * p.inner * lanes;
-                            m.next = next;
-                            if (next.part + 1 < next.parts) ++next.part;
-                            else next.lines = 0;
+                            m.next = next.next_call();
                             k.products(m);
                         }
                 unit += m.units;

@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The kernels, written once over `vec`, sixteen floats; included once for each instruction set. See table.hpp for what each computes.
 
-/// Fetches part `i` of `parts` of what a call fetches into the second cache.
-inline void fetch_ahead(const ahead& next, int i, int parts) {
-    const std::int64_t all = static_cast<std::int64_t>(next.lines) * next.blocks, of = static_cast<std::int64_t>(next.parts) * parts;
-    const std::int64_t at = static_cast<std::int64_t>(next.part) * parts + i, begin = all * at / of, end = all * (at + 1) / of;
-    std::int64_t block = begin / next.lines, line = begin % next.lines;
-    for (std::int64_t left = end - begin; left > 0; --left) {
-        __builtin_prefetch(next.first + block * next.block + line * lanes, 0, 2);
-        if (++line == next.lines) {
-            line = 0;
-            ++block;
-        }
-    }
-}
+#include <umsrep/backend/cpu/kernel/fetching.inl>
 
 /// A tile of `Pixels` x `Units` sums stays in registers over the whole sum.
 /// `Distance` of the pixels where it is known, which leaves their addresses to the instructions; 0: m.a_pixel.
 template <int Pixels, int Units, int Distance>
-inline void multiply_tile(const multiply_call& m, const float* a, const float* b, float* c, const float* bias) {
+inline void multiply_tile(const multiply_call& m, const float* a, const float* b, float* c, const float* bias, fetching next) {
     vec sum[Pixels][Units];
 #pragma GCC unroll 4
     for (int u = 0; u < Units; ++u) {
@@ -27,7 +15,9 @@ inline void multiply_tile(const multiply_call& m, const float* a, const float* b
         for (int p = 0; p < Pixels; ++p) sum[p][u] = m.accumulate ? load(c + p * m.c_pixel + u * m.c_unit) : start;
     }
     const std::ptrdiff_t a_pixel = Distance != 0 ? std::ptrdiff_t{Distance} : m.a_pixel, b_unit = m.b_unit;
+    const int fetched = next.in_each_of(m.blocks);
     for (int j = 0; j < m.blocks; ++j) {
+        next.at = fetch(next.at, fetched);
         const float* x = a + m.a_offset[j];
         const float* w = b + m.b_offset[j];
         for (int i = 0; i < m.inner; ++i, ++x, w += lanes) {
@@ -55,7 +45,7 @@ inline void multiply_tile(const multiply_call& m, const float* a, const float* b
         for (int u = 0; u < Units; ++u) store(c + p * m.c_pixel + u * m.c_unit, sum[p][u]);
 }
 
-using multiply_tile_function = void (*)(const multiply_call&, const float*, const float*, float*, const float*);
+using multiply_tile_function = void (*)(const multiply_call&, const float*, const float*, float*, const float*, fetching);
 
 template <int Units, int Distance, std::size_t... Pixels>
 constexpr std::array<multiply_tile_function, sizeof...(Pixels)> multiply_tiles_of(std::index_sequence<Pixels...>) {
@@ -80,8 +70,7 @@ inline void multiply(const multiply_call& m) {
         for (int t = 0, first = 0; t < tiles; ++t) { // as even as can be
             const int next = static_cast<int>(static_cast<std::int64_t>(m.pixels) * (t + 1) / tiles);
             const multiply_tile_function tile = choose_tile(units, m.a_pixel, static_cast<std::size_t>(next - first));
-            if (m.next.lines > 0) fetch_ahead(m.next, done++, all_tiles);
-            tile(m, m.a + first * m.a_pixel, b, c + first * m.c_pixel, bias);
+            tile(m, m.a + first * m.a_pixel, b, c + first * m.c_pixel, bias, start_fetching(m.next, done++, all_tiles));
             first = next;
         }
         u += units;
@@ -89,26 +78,32 @@ inline void multiply(const multiply_call& m) {
     if (m.stream) finish_streams();
 }
 
+inline constexpr int pixels_per_fetch = 32;
+
 template <int Channels, int Units>
-inline void products_tile(const products_call& m, const float* a, const float* b, float* c) {
+inline void products_tile(const products_call& m, const float* a, const float* b, float* c, fetching next) {
     vec sum[Channels][Units];
 #pragma GCC unroll 16
     for (int i = 0; i < Channels; ++i)
 #pragma GCC unroll 4
         for (int u = 0; u < Units; ++u) sum[i][u] = m.accumulate ? load(c + i * m.c_channel + u * m.c_unit) : zero();
     const std::ptrdiff_t a_pixel = m.a_pixel, b_pixel = m.b_pixel, b_unit = m.b_unit;
+    const int fetched = next.in_each_of(m.rows * ((m.pixels + pixels_per_fetch - 1) / pixels_per_fetch));
     for (int row = 0; row < m.rows; ++row) {
         const float* x = a + row * m.a_row;
         const float* y = b + row * m.b_row;
-        for (int p = 0; p < m.pixels; ++p, x += a_pixel, y += b_pixel) {
-            vec right[Units];
+        for (int left = m.pixels; left > 0; left -= pixels_per_fetch) {
+            next.at = fetch(next.at, fetched);
+            for (int p = left < pixels_per_fetch ? left : pixels_per_fetch; p > 0; --p, x += a_pixel, y += b_pixel) {
+                vec right[Units];
 #pragma GCC unroll 4
-            for (int u = 0; u < Units; ++u) right[u] = load(y + u * b_unit);
+                for (int u = 0; u < Units; ++u) right[u] = load(y + u * b_unit);
 #pragma GCC unroll 16
-            for (int i = 0; i < Channels; ++i) {
-                const vec left = all(x[i]);
+                for (int i = 0; i < Channels; ++i) {
+                    const vec channel = all(x[i]);
 #pragma GCC unroll 4
-                for (int u = 0; u < Units; ++u) sum[i][u] = multiply_add(left, right[u], sum[i][u]);
+                    for (int u = 0; u < Units; ++u) sum[i][u] = multiply_add(channel, right[u], sum[i][u]);
+                }
             }
         }
     }
@@ -119,20 +114,20 @@ inline void products_tile(const products_call& m, const float* a, const float* b
 }
 
 inline void products(const products_call& m) {
-    const int fetches = (m.units + product_units - 1) / product_units * (m.channels / product_channels);
+    const int tiles = (m.units + product_units - 1) / product_units * (m.channels / product_channels);
     for (int u = 0, done = 0; u < m.units;) {
         const int units = m.units - u >= product_units ? product_units : 1;
         const float* b = m.b + u * m.b_unit;
         float* c = m.c + u * m.c_unit;
         int i = 0;
         for (; i + product_channels <= m.channels; i += product_channels) {
-            if (m.next.lines > 0) fetch_ahead(m.next, done++, fetches);
-            if (units == product_units) products_tile<product_channels, product_units>(m, m.a + i, b, c + i * m.c_channel);
-            else products_tile<product_channels, 1>(m, m.a + i, b, c + i * m.c_channel);
+            const fetching next = start_fetching(m.next, done++, tiles);
+            if (units == product_units) products_tile<product_channels, product_units>(m, m.a + i, b, c + i * m.c_channel, next);
+            else products_tile<product_channels, 1>(m, m.a + i, b, c + i * m.c_channel, next);
         }
         for (; i < m.channels; ++i) {
-            if (units == product_units) products_tile<1, product_units>(m, m.a + i, b, c + i * m.c_channel);
-            else products_tile<1, 1>(m, m.a + i, b, c + i * m.c_channel);
+            if (units == product_units) products_tile<1, product_units>(m, m.a + i, b, c + i * m.c_channel, {});
+            else products_tile<1, 1>(m, m.a + i, b, c + i * m.c_channel, {});
         }
         u += units;
     }
