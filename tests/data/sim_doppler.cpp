@@ -297,12 +297,12 @@ TEST_CASE("LVOT: 1.05 m/s are about 20 cm") {
 }
 
 TEST_CASE("the classes keep to their ranges: peak velocity in cm/s, E/A, grades of stenosis") {
-    const std::array<range, flows> peaks{{{40, 130}, {70, 130}, {260, 550}, {400, 600}, {200, 450}, {350, 500}, {150, 260}, {5, 12}}};
+    const std::array<sim::range, flows> peaks{{{40, 130}, {70, 130}, {260, 550}, {400, 600}, {200, 450}, {350, 500}, {150, 260}, {5, 12}}};
     std::array<int, 4> grades{};
     for (std::uint64_t index = 0; index < 60 * flows; ++index) {
         CAPTURE(index);
         const auto s = simulate(32, index, flow_of(index));
-        const range allowed = peaks[index % flows];
+        const sim::range allowed = peaks[index % flows];
         CHECK(s.peak_velocity >= allowed.low * 0.999f);
         CHECK(s.peak_velocity <= allowed.high * 1.001f);
         CHECK(s.heart_rate >= 50.0f);
