@@ -96,7 +96,8 @@ public:
     /// Takes the weights and statistics of a model of the same network, whatever the size of its images.
     void assign(const model& other) {
         if (other.parameters().size() != parameters().size())
-            throw shape_mismatch("model::assign", std::to_string(parameters().size()) + " parameters", std::to_string(other.parameters().size()));
+            throw shape_mismatch("model::assign", std::to_string(parameters().size()) + " parameters",
+                                 std::to_string(other.parameters().size()));
         std::copy(other.parameters().begin(), other.parameters().end(), parameters().begin());
         if (other.has_task_statistics()) part_statistics();
         for (int set = 0; set < statistic_sets(); ++set) // one for all goes into all
@@ -128,8 +129,8 @@ public:
     std::span<scalar> statistics() { return body_->statistics.span(); }
     std::span<const scalar> statistics() const { return std::as_const(body_->statistics).span(); }
 
-    /// Gives each task running statistics of its own, copies of those that all have now, for norm_statistics::per_task. From then on `predict`
-    /// runs the encoder once for each head, and tensors of statistics are called "lungs.encoder.e1.1.running_mean". For good.
+    /// Gives each task running statistics of its own, copies of those that all have now, for norm_statistics::per_task. From then on
+    /// `predict` runs the encoder once for each head, and its statistics are called "lungs.encoder.e1.1.running_mean". For good.
     void part_statistics() {
         if (has_task_statistics()) return;
         const aligned_array<scalar> common = std::move(body_->statistics);
@@ -210,9 +211,10 @@ public:
             const head_info& head = network().heads[h];
             const std::size_t wanted = images.shape()[0] * static_cast<std::size_t>(network()[head.output].out.size());
             if (result.outputs[h].shape()[0] != images.shape()[0] || result.outputs[h].size() != wanted)
-                throw shape_mismatch("predict_into: head '" + std::string(head.name) + "'",
-                                     std::to_string(total) + " samples, " + std::to_string(wanted) + " values",
-                                     std::to_string(result.outputs[h].shape()[0]) + " samples, " + std::to_string(result.outputs[h].size()) + " values");
+                throw shape_mismatch(
+                    "predict_into: head '" + std::string(head.name) + "'",
+                    std::to_string(total) + " samples, " + std::to_string(wanted) + " values",
+                    std::to_string(result.outputs[h].shape()[0]) + " samples, " + std::to_string(result.outputs[h].size()) + " values");
         }
         for (int first = 0; first < total; first += capacity()) {
             const int n = std::min(capacity(), total - first);
@@ -318,7 +320,9 @@ private:
         const int stages = self.network().stage_count();
         const auto add = [&](const node& n, slot s, const char* suffix, const std::vector<std::size_t>& dims, bool statistic) {
             if (!s) return;
-            const auto at = [&](std::span<T> all) { return all.subspan(static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.size)); };
+            const auto at = [&](std::span<T> all) {
+                return all.subspan(static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.size));
+            };
             const std::string name = self.network().path(n) + suffix;
             if (!statistic) result.push_back({name, dims, at(self.parameters()), false, n.owner});
             else if (n.owner >= stages || !self.has_task_statistics())

@@ -13,5 +13,6 @@ using strategy_type = joint<last<1>>;
 using strategy_type = joint<frozen>;
 #endif
 
-struct net : network<encoder<image<1, 16, 16>, stage<"e1", conv<8, 3>>>, head<"lungs", conv<1, 1>, loss::bce>, head<"heart", conv<1, 1>, loss::bce>> {};
+struct net : network<encoder<image<1, 16, 16>, stage<"e1", conv<8, 3>>>, head<"lungs", conv<1, 1>, loss::bce>,
+                     head<"heart", conv<1, 1>, loss::bce>> {};
 void train_one(model<net>& m, data::loader& samples) { fit_head<"heart", strategy_type>(m, samples, nullptr, optim::sgd{}); }

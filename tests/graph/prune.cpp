@@ -83,7 +83,9 @@ TEST_CASE("the first layer's input gets no gradient") {
 
 TEST_CASE("norm statistics of the encoder follow the strategy; those of the heads always move") {
     const graph g = lower<net>();
-    const auto moving = [&](auto strategy, int first, int last) { return count(g, use_in(train<decltype(strategy)>{}), first, last, by_batch); };
+    const auto moving = [&](auto strategy, int first, int last) {
+        return count(g, use_in(train<decltype(strategy)>{}), first, last, by_batch);
+    };
     CHECK(moving(joint<all, norm_statistics::trained>{}, 0, 3) == 3);
     CHECK(moving(joint<all, norm_statistics::frozen>{}, 0, 3) == 0);
     CHECK(moving(joint<frozen, norm_statistics::adaptive>{}, 0, 3) == 3);
@@ -120,7 +122,8 @@ TEST_CASE("a frozen encoder has no backward steps, keeps nothing for them, and t
             const buffer& b = p.buffers[static_cast<std::size_t>(p.nodes[static_cast<std::size_t>(i)].value)];
             if (b.dies < encoder_steps) continue;
             if (i == 3 || i == 11) ++kept;
-            else if (p.nodes[static_cast<std::size_t>(i)].value != p.nodes[3].value && p.nodes[static_cast<std::size_t>(i)].value != p.nodes[11].value)
+            else if (p.nodes[static_cast<std::size_t>(i)].value != p.nodes[3].value &&
+                     p.nodes[static_cast<std::size_t>(i)].value != p.nodes[11].value)
                 return false;
         }
         return kept == 2;

@@ -50,7 +50,8 @@ history run(model<with_dropout>& m, const std::filesystem::path& checkpoint, Str
 
 } // namespace
 
-TEST_CASE_TEMPLATE("a run killed at any moment and resumed ends in the bits of one never killed", Strategy, joint<all>, alternating<last<2>>) {
+TEST_CASE_TEMPLATE("a run killed at any moment and resumed ends in the bits of one never killed", Strategy, joint<all>, alternating<last<2>>,
+                   cached<joint<frozen>>) {
     const test::temporary_folder f;
     model<with_dropout> whole{seed{1}};
     const history expected = run(whole, f / "whole.safetensors", Strategy{}, [](int) {});

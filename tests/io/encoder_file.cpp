@@ -33,7 +33,8 @@ struct finding : network<Encoder, head<"finding", seq<global_avg_pool, linear<3>
 
 template <class Encoder, class Backend = cpu<>>
 pretrained<Encoder, source::denoising<to_image<4>>, Backend> learn(std::optional<extent> size = {}) {
-    return pretrain<Encoder, source::denoising<to_image<4>>, Backend>(test::tiny_dataset{8}, test::tiny_dataset{4}, optim::adamw{.lr = 1e-2},
+    return pretrain<Encoder, source::denoising<to_image<4>>, Backend>(
+        test::tiny_dataset{8}, test::tiny_dataset{4}, optim::adamw{.lr = 1e-2},
         {.modality = "Test", .batch_size = 4, .image = size, .loading_threads = 0, .run = {.epochs = 2}});
 }
 
@@ -117,7 +118,8 @@ TEST_CASE("other encoders are refused by the first stage that differs") {
     const test::temporary_folder f;
     io::save_encoder(learn<wider_encoder>(), f / "wider.safetensors");
     CHECK(refusal(f / "wider.safetensors") == (f / "wider.safetensors").string() +
-          ": encoder, stage 'e2', layer 2: expected '1: conv 8, kernel 3 x 3, padding 1 x 1', got '1: conv 8, kernel 5 x 5, padding 2 x 2'");
+                                                  ": encoder, stage 'e2', layer 2: expected '1: conv 8, kernel 3 x 3, padding 1 x 1', got "
+                                                  "'1: conv 8, kernel 5 x 5, padding 2 x 2'");
     io::save_encoder(learn<any_size>(extent{16, 16}), f / "any.safetensors");
     CHECK(refusal(f / "any.safetensors").ends_with(": encoder, image: expected 1 x 16 x 16, got 1 x any x any"));
 }
@@ -129,7 +131,8 @@ TEST_CASE("the golden sample notices weights that were changed, and another way 
         if (name == "encoder.e1.0.weight") values[5] += 0.05f;
     }, leave);
     const std::string message = refusal(f / "changed.safetensors");
-    CHECK(message.find("changed.safetensors: golden sample: expected features within 0.001 of the greatest, as computed by cpu") != std::string::npos);
+    CHECK(message.find("changed.safetensors: golden sample: expected features within 0.0001 of the greatest, as computed by cpu") !=
+          std::string::npos);
     CHECK(message.ends_with(": the weights were changed since, or this backend does not compute the same"));
     rewrite(f / "e.safetensors", f / "nan.safetensors", [](const std::string& name, std::vector<float>& values) {
         if (name == "encoder.e2.2.running_var") values[0] = std::numeric_limits<float>::quiet_NaN();

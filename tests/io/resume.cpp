@@ -78,7 +78,8 @@ TEST_CASE("phases killed at any moment and resumed end in the bits of phases nev
     REQUIRE(seen.size() == expected.size());
     for (std::size_t p = 0; p < seen.size(); ++p) {
         REQUIRE(seen[p].epochs.size() == expected[p].epochs.size());
-        for (std::size_t e = 0; e < seen[p].epochs.size(); ++e) CHECK(test::same_bits(seen[p].epochs[e].train_loss, expected[p].epochs[e].train_loss));
+        for (std::size_t e = 0; e < seen[p].epochs.size(); ++e)
+            CHECK(test::same_bits(seen[p].epochs[e].train_loss, expected[p].epochs[e].train_loss));
     }
     CHECK(test::same_bits(whole.parameters(), again.parameters()));
 }

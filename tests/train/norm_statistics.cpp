@@ -49,7 +49,8 @@ net_model with_two_tasks() {
 
 template <class Prediction>
 bool same_old_outputs(const Prediction& a, const Prediction& b) {
-    return same_bits(a.template get<"denoise">(), b.template get<"denoise">()) && same_bits(a.template get<"lungs">(), b.template get<"lungs">());
+    return same_bits(a.template get<"denoise">(), b.template get<"denoise">()) &&
+           same_bits(a.template get<"lungs">(), b.template get<"lungs">());
 }
 
 } // namespace norm_statistics_test
@@ -156,7 +157,8 @@ TEST_CASE("tasks with statistics of their own cannot step together") {
     const auto message = [&](auto strategy) {
         return test::message_of<option_error>([&] { trainer t{m, strategy, fast, batch{4}}; });
     };
-    CHECK(message(joint<all>{}) == "a model with norm statistics per task: expected an alternating or independent strategy, not cached, got joint");
+    CHECK(message(joint<all>{}) ==
+          "a model with norm statistics per task: expected an alternating or independent strategy, not cached, got joint");
     CHECK(message(cached<alternating<frozen>>{}) ==
           "a model with norm statistics per task: expected an alternating or independent strategy, not cached, got cached alternating");
 }

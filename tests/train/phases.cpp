@@ -76,7 +76,8 @@ TEST_CASE("gradual unfreezing trains one stage more in each phase, at a falling 
     net_model m{seed{1}};
     auto samples = tiny_loader(m);
     watch w{&m};
-    const auto runs = fit(m, gradual_unfreezing<two_heads>(2, 0.5), samples, nullptr, optim::adamw{.lr = 1e-2}, {.keep_best = false}, {}, std::ref(w));
+    const auto runs =
+        fit(m, gradual_unfreezing<two_heads>(2, 0.5), samples, nullptr, optim::adamw{.lr = 1e-2}, {.keep_best = false}, {}, std::ref(w));
     w.look();
     REQUIRE(runs.size() == 4);
     CHECK(w.names == std::vector<std::string>{"phase1", "phase2", "phase3", "phase4"});
@@ -114,7 +115,9 @@ TEST_CASE("phases that cannot be are refused before anything trains") {
     auto samples = tiny_loader(m);
     const auto before = test::copy(m.parameters());
     const auto message = [&](phase_of<joint<all>> second) {
-        return test::message_of<option_error>([&] { fit(m, phases{phase_of<joint<frozen>>{1}, second}, samples, nullptr, optim::adamw{}); });
+        return test::message_of<option_error>([&] {
+            fit(m, phases{phase_of<joint<frozen>>{1}, second}, samples, nullptr, optim::adamw{});
+        });
     };
     CHECK(message({1, 0}) == "phase 2: learning rate: expected a factor above 0, got 0.000000");
     CHECK(message({-1, 1}) == "phase 2: epochs: expected 0 or more, got -1");
@@ -158,8 +161,8 @@ TEST_CASE("L2-SP starts from the weights that the trainer finds, and through pha
     const auto setup = [&](auto&, fit_options&, std::string_view name) {
         if (name == "phase2") between = stage_of(m, "encoder.e3");
     };
-    fit(m, phases{phase_of<joint<last<1>>>{1, 100}, phase_of<joint<last<1>>>{1, 1}}, samples, nullptr, optim::sgd{.lr = 1e-3}, {.keep_best = false},
-        {.l2_sp = l2_sp{.strength = 1000}}, setup);
+    fit(m, phases{phase_of<joint<last<1>>>{1, 100}, phase_of<joint<last<1>>>{1, 1}}, samples, nullptr, optim::sgd{.lr = 1e-3},
+        {.keep_best = false}, {.l2_sp = l2_sp{.strength = 1000}}, setup);
     const auto end = stage_of(m, "encoder.e3");
     const auto distance = [](const std::vector<float>& a, const std::vector<float>& b) {
         double sum = 0;
@@ -176,5 +179,6 @@ TEST_CASE("L2-SP with values that make no sense is refused") {
         return test::message_of<option_error>([&] { trainer t{m, joint<all>{}, optim::sgd{}, batch{4}, {.l2_sp = how}}; });
     };
     CHECK(message({.strength = -1}) == "L2-SP: strength: expected 0 or more, got -1.000000");
-    CHECK(message({.strength = 1, .start = {1, 2}}).starts_with("L2-SP: start: expected " + std::to_string(m.parameters().size()) + " parameters, got 2"));
+    CHECK(message({.strength = 1, .start = {1, 2}})
+              .starts_with("L2-SP: start: expected " + std::to_string(m.parameters().size()) + " parameters, got 2"));
 }

@@ -41,7 +41,8 @@ constexpr std::vector<node_use> prune(const graph& g, const mode& m) {
         std::vector<char> border(g.nodes.size(), false), computed(g.nodes.size(), false);
         for (int i = 1; i < g.size(); ++i)
             for (const int input : g[i].inputs)
-                if (input >= 0 && at(i).forward && !frozen(i)) border[static_cast<std::size_t>(input)] = computed[static_cast<std::size_t>(input)] = true;
+                if (input >= 0 && at(i).forward && !frozen(i))
+                    border[static_cast<std::size_t>(input)] = computed[static_cast<std::size_t>(input)] = true;
         const bool inner = m.computes == portion::frozen_stages;
         for (int i = g.size() - 1; i > 0; --i) {
             const std::size_t n = static_cast<std::size_t>(i);

@@ -10,9 +10,9 @@
 
 namespace umsrep::io {
 
-/// Makes a run of `fit` or `pretrain` resumable; their last argument, `setup`. Each run has its checkpoint in `folder`, "checkpoint.safetensors"
-/// or "checkpoint.phase2.lungs.safetensors" as the run is called; one that is there is gone on from, and those that were finished are only
-/// read. The model must be built as it was the first time. `run` describes what the trainer does not know (data, loader), as for
+/// Makes a run of `fit` or `pretrain` resumable; their last argument, `setup`. Each run has its checkpoint in `folder`, called
+/// "checkpoint.safetensors", or "checkpoint.phase2.lungs.safetensors" after the run; one that is there is gone on from, and those that were
+/// finished are only read. The model must be built as it was the first time. `run` describes what the trainer does not know (data, loader), as for
 /// save_checkpoint.
 struct resumable {
     std::filesystem::path folder;

@@ -105,7 +105,9 @@ inline encoder_difference first_difference(const encoder_description& expected, 
         if (b == nullptr) return {where, std::to_string(a->layers.size()) + " layers", "no such stage"};
         if (a->name != b->name) return {"stage " + std::to_string(s + 1), "'" + a->name + "'", "'" + b->name + "'"};
         for (std::size_t l = 0; l < std::max(a->layers.size(), b->layers.size()); ++l) {
-            const auto layer = [l](const encoder_description::stage& of) { return l < of.layers.size() ? "'" + of.layers[l] + "'" : std::string("no layer"); };
+            const auto layer = [l](const encoder_description::stage& of) {
+                return l < of.layers.size() ? "'" + of.layers[l] + "'" : std::string("no layer");
+            };
             if (layer(*a) != layer(*b)) return {where + ", layer " + std::to_string(l + 1), layer(*a), layer(*b)};
         }
         if (a->output != b->output) return {where, "output " + text(a->output), text(b->output)};

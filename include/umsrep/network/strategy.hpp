@@ -101,7 +101,8 @@ template <class Strategy>
 struct cached : Strategy {
     static constexpr mode of_a_large_network = Strategy::value(64);
     static constexpr bool freezes = of_a_large_network.first_trained_stage > 0;
-    static constexpr bool keeps_norms = of_a_large_network.norms == norm_statistics::trained || of_a_large_network.norms == norm_statistics::frozen;
+    static constexpr bool keeps_norms =
+        of_a_large_network.norms == norm_statistics::trained || of_a_large_network.norms == norm_statistics::frozen;
     static_assert(freezes, "umsrep: cached<...>: no stage is frozen");
     static_assert(keeps_norms, "umsrep: cached<...>: norm statistics that move change the features");
     static constexpr mode value(int stages, std::uint64_t heads = ~std::uint64_t{0}) {

@@ -11,13 +11,16 @@
 #include <utility>
 #include <vector>
 
-#include <umsrep/backend/executor.hpp>
 #include <umsrep/core/aligned_array.hpp>
 #include <umsrep/core/error.hpp>
 #include <umsrep/core/hash_name.hpp>
 #include <umsrep/data/batch.hpp>
+#include <umsrep/model.hpp>
 
 namespace umsrep {
+
+/// Where a sample comes from: files of training and of validation may have the same names.
+enum class sample_set : std::uint8_t { training, validation };
 
 /// What frozen stages give for each sample, computed when the sample is first seen and kept by its group and id. For strategies that are
 /// `cached`: valid as long as nobody moves the frozen weights and statistics.
@@ -28,8 +31,11 @@ class feature_cache {
 public:
     /// `how`: the mode of the strategy's step, of all its heads. `g` and `pool` must outlive this. Samples beyond `largest_bytes` are
     /// computed anew each time.
-    feature_cache(const graph& g, mode how, int capacity, thread_pool& pool, std::shared_ptr<executor_memory<T>> memory, std::size_t largest_bytes)
-        : encoder_{g, frozen_stages(how), capacity, pool, std::move(memory)}, pixels_{static_cast<std::size_t>(g[0].out.size())}, largest_bytes_{largest_bytes} {
+    feature_cache(const graph& g, mode how, int capacity, thread_pool& pool, std::shared_ptr<executor_memory<T>> memory,
+                  std::size_t largest_bytes)
+        : encoder_{g, frozen_stages(how), capacity, pool, std::move(memory)},
+          pixels_{static_cast<std::size_t>(g[0].out.size())},
+          largest_bytes_{largest_bytes} {
         const std::vector<node_plan>& plans = encoder_.plan().nodes;
         for (int i = 0; i < g.size(); ++i)
             if (plans[static_cast<std::size_t>(i)].wanted) {
@@ -43,11 +49,13 @@ public:
         for (const border& of : borders_) largest = std::max(largest, of.size);
         together_ = aligned_array<T>(n * largest);
         rows_.resize(n);
+        missing_.reserve(n);
     }
 
-    /// Gives the features of a batch to the plan that wants them. Throws option_error naming the sample when its image is another than before.
-    void give(executor<Backend>& to, const data::batch& b, const model_arrays<T>& arrays) {
-        compute_missing(b, arrays);
+    /// Gives the features of a batch to the plan that wants them. Throws option_error naming a sample whose image is another than before.
+    /// `set`: of samples that are told apart by group and id; another one may have the same.
+    void give(executor<Backend>& to, const data::batch& b, const model_arrays<T>& arrays, sample_set set) {
+        compute_missing(b, arrays, set);
         const int n = static_cast<int>(b.size());
         for (const border& of : borders_) {
             if (!to.plan().nodes[static_cast<std::size_t>(of.node)].given) continue;
@@ -92,13 +100,18 @@ private:
         return m;
     }
 
-    void compute_missing(const data::batch& b, const model_arrays<T>& arrays) {
+    void name_sample(sample_set set, const data::batch& b, std::size_t i) {
+        name_ = set == sample_set::training ? 't' : 'v';
+        name_ += b.groups[i];
+        name_ += '\n';
+        name_ += b.ids[i];
+    }
+
+    void compute_missing(const data::batch& b, const model_arrays<T>& arrays, sample_set set) {
         missing_.clear();
         for (std::size_t i = 0; i < b.size(); ++i) {
             const float* const image = b.images.data() + i * pixels_;
-            name_ = b.groups[i];
-            name_ += '\n';
-            name_ += b.ids[i];
+            name_sample(set, b, i);
             const std::uint64_t now = hash_of(image);
             const auto found = kept_.find(name_);
             if (found == kept_.end()) {
@@ -121,7 +134,8 @@ private:
             const std::size_t i = missing_[k].sample;
             rows_[i] = {nullptr, fresh_.data(), n, k};
             if (bytes_ + size_ * sizeof(T) > largest_bytes_) continue;
-            const auto [entry, is_new] = kept_.try_emplace(b.groups[i] + '\n' + b.ids[i], features{missing_[k].image, {}});
+            name_sample(set, b, i);
+            const auto [entry, is_new] = kept_.try_emplace(name_, features{missing_[k].image, {}});
             if (!is_new) continue; // the sample is in the batch twice
             std::vector<T>& values = entry->second.values;
             values.reserve(size_);

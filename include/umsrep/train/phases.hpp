@@ -21,7 +21,8 @@ struct phase_of {
     double learning_rate = 1; ///< times that of the optimiser
 };
 
-/// Strategies one after another on the same model: `phases{phase_of<joint<frozen>>{3}, phase_of<joint<all>>{.epochs = 10, .learning_rate = 0.1}}`.
+/// Strategies one after another on the same model:
+/// `phases{phase_of<joint<frozen>>{3}, phase_of<joint<all>>{.epochs = 10, .learning_rate = 0.1}}`.
 template <class... Strategies>
 struct phases {
     std::tuple<phase_of<Strategies>...> list;
@@ -42,7 +43,8 @@ template <class Net, template <class, norm_statistics> class Scheme = joint>
 auto gradual_unfreezing(int epochs_each, double factor = 1) {
     constexpr auto norms = norm_statistics::trained;
     return [&]<int... K>(std::integer_sequence<int, K...>) { // the last of them is what `all` means
-        return phases{phase_of<Scheme<frozen, norms>>{epochs_each, 1}, phase_of<Scheme<last<K + 1>, norms>>{epochs_each, std::pow(factor, K + 1)}...};
+        return phases{phase_of<Scheme<frozen, norms>>{epochs_each, 1},
+                      phase_of<Scheme<last<K + 1>, norms>>{epochs_each, std::pow(factor, K + 1)}...};
     }(std::make_integer_sequence<int, network_traits<Net>::stage_count>{});
 }
 
@@ -50,9 +52,11 @@ namespace detail {
 
 /// Calls `run(strategy, number from 1, optimiser, run's options, trainer's options)` for every phase.
 template <class... S, class Model, class Optimizer, class Run>
-void for_each_phase(const phases<S...>& plan, const Model& m, const Optimizer& optimizer, fit_options o, const train_options& how, Run run) {
+void for_each_phase(const phases<S...>& plan, const Model& m, const Optimizer& optimizer, fit_options o, const train_options& how,
+                    Run run) {
     static_assert(sizeof...(S) > 0, "umsrep: phases: at least one phase");
-    static_assert(((S::tasks != scheme::separate) && ...), "umsrep: phases: `separate` draws new weights, so no phase can build on another");
+    static_assert(((S::tasks != scheme::separate) && ...),
+                  "umsrep: phases: `separate` draws new weights, so no phase can build on another");
     int number = 0;
     const auto check = [&](const auto& p) {
         const std::string name = "phase " + std::to_string(++number);
@@ -82,7 +86,11 @@ void for_each_phase(const phases<S...>& plan, const Model& m, const Optimizer& o
 template <class Models, class... S>
 constexpr bool stays_parted() {
     bool parted = false, well = true;
-    ((parted = parted || Models::template one_per_task<S>, well = well && (!parted || S::tasks == scheme::independent || S::tasks == scheme::separate)), ...); // of the latter for_each_phase speaks
+    const auto look = [&](bool parts, bool together) {
+        parted = parted || parts;
+        well = well && !(parted && together);
+    };
+    (look(Models::template one_per_task<S>, S::tasks == scheme::joint || S::tasks == scheme::alternating), ...);
     return well;
 }
 
@@ -94,17 +102,19 @@ constexpr bool stays_parted() {
 /// where it was, see io/resume.hpp. Returns the history of each run.
 /// Throws option_error, before anything is trained, for a phase that cannot be.
 template <class... S, class Net, class Backend, optim::optimizer Optimizer, class Setup = no_setup>
-std::vector<history> fit(task_models<Net, Backend>& tasks, phases<S...> plan, data::loader& samples, data::loader* valid, Optimizer optimizer,
-                         const fit_options& o = {}, const train_options& how = {}, Setup setup = {}) {
+std::vector<history> fit(task_models<Net, Backend>& tasks, phases<S...> plan, data::loader& samples, data::loader* valid,
+                         Optimizer optimizer, const fit_options& o = {}, const train_options& how = {}, Setup setup = {}) {
     static_assert(detail::stays_parted<task_models<Net, Backend>, S...>(),
                   "umsrep: phases: once each task has an encoder of its own, only `independent` phases may follow");
     std::vector<history> result;
-    detail::for_each_phase(plan, tasks.of(0), optimizer, o, how, [&](auto strategy, int number, const Optimizer& slower, const fit_options& of_run, const train_options& of_phase) {
-        const auto named = [&](auto& t, fit_options& own, std::string_view task) {
-            setup(t, own, "phase" + std::to_string(number) + (task.empty() ? "" : "." + std::string(task)));
-        };
-        for (history& h : fit(tasks, strategy, samples, valid, slower, of_run, of_phase, named)) result.push_back(std::move(h));
-    });
+    detail::for_each_phase(
+        plan, tasks.of(0), optimizer, o, how,
+        [&](auto strategy, int number, const Optimizer& slower, const fit_options& of_run, const train_options& of_phase) {
+            const auto named = [&](auto& t, fit_options& own, std::string_view task) {
+                setup(t, own, "phase" + std::to_string(number) + (task.empty() ? "" : "." + std::string(task)));
+            };
+            for (history& h : fit(tasks, strategy, samples, valid, slower, of_run, of_phase, named)) result.push_back(std::move(h));
+        });
     return result;
 }
 
@@ -115,11 +125,12 @@ std::vector<history> fit(model<Net, Backend>& m, phases<S...> plan, data::loader
     static_assert(((!task_models<Net, Backend>::template one_per_task<S> && S::tasks != scheme::independent) && ...),
                   "umsrep: phases: one of them trains tasks one by one; fit a task_models instead of a model");
     std::vector<history> result;
-    detail::for_each_phase(plan, m, optimizer, o, how, [&](auto strategy, int number, const Optimizer& slower, fit_options own, const train_options& of_phase) {
-        trainer t(m, strategy, slower, detail::largest_batch(samples, valid), of_phase);
-        setup(t, own, "phase" + std::to_string(number));
-        result.push_back(t.fit(samples, valid, own));
-    });
+    detail::for_each_phase(plan, m, optimizer, o, how,
+                           [&](auto strategy, int number, const Optimizer& slower, fit_options own, const train_options& of_phase) {
+                               trainer t(m, strategy, slower, detail::largest_batch(samples, valid), of_phase);
+                               setup(t, own, "phase" + std::to_string(number));
+                               result.push_back(t.fit(samples, valid, own));
+                           });
     return result;
 }
 

@@ -14,7 +14,6 @@
 #include <umsrep/data/dataset.hpp>
 #include <umsrep/data/noise.hpp>
 #include <umsrep/data/resample.hpp>
-#include <umsrep/layer/combination.hpp>
 #include <umsrep/loss/dice_bce.hpp>
 #include <umsrep/loss/l1.hpp>
 #include <umsrep/network/to_image.hpp>
@@ -57,7 +56,8 @@ struct super_resolution {
     void operator()(data::sample& s, random_stream&) const {
         const shape image = data::shape_of(s.image);
         if (factor < 2 || image.h % factor != 0 || image.w % factor != 0)
-            throw option_error("super-resolution of sample '" + s.id + "'", "a factor of 2 or more that divides " + data::to_string(image), std::to_string(factor));
+            throw option_error("super-resolution of sample '" + s.id + "'", "a factor of 2 or more that divides " + data::to_string(image),
+                               std::to_string(factor));
         data::tensor small = data::resized(s.image, image.h / factor, image.w / factor);
         s.set("source", std::exchange(s.image, data::resized(small, image.h, image.w)), data::label_kind::image);
     }
@@ -90,7 +90,8 @@ struct masked_reconstruction {
                 for (int left = 0; left < image.w; left += patch) {
                     if (patches.uniform() >= hidden) continue;
                     for (int y = top; y < std::min(top + patch, image.h); ++y)
-                        std::fill(plane + std::ptrdiff_t{y} * image.w + left, plane + std::ptrdiff_t{y} * image.w + std::min(left + patch, image.w), mean);
+                        std::fill(plane + std::ptrdiff_t{y} * image.w + left,
+                                  plane + std::ptrdiff_t{y} * image.w + std::min(left + patch, image.w), mean);
                 }
         }
     }

@@ -159,7 +159,7 @@ public:
                 count[i] += labels;
             };
             for (executor<backend>& e : validations_) {
-                feed(e, *b);
+                feed(e, *b, sample_set::validation);
                 model_->run(e, static_cast<int>(b->size()), take, task_of(e.plan().what.heads));
             }
         }
@@ -329,8 +329,8 @@ private:
     static constexpr double nan() { return std::numeric_limits<double>::quiet_NaN(); }
 
     /// The batch's images, or where a cached strategy has seen them before, what the frozen stages gave for them.
-    void feed(executor<backend>& e, const data::batch& b) {
-        if (features_) features_->give(e, b, {model_->parameters().data(), model_->statistics_of(task_of(heads_)).data(), nullptr, 0});
+    void feed(executor<backend>& e, const data::batch& b, sample_set from) {
+        if (features_) features_->give(e, b, {model_->parameters().data(), model_->statistics_of(task_of(heads_)).data(), nullptr, 0}, from);
         else e.set_input(static_cast<int>(b.size()), b.images.data());
     }
 
@@ -393,7 +393,7 @@ private:
             std::fill(gradient.begin(), gradient.end(), T{0});
         }
         const int n = static_cast<int>(b.size());
-        feed(now.run, b);
+        feed(now.run, b, sample_set::training);
         now.run.run(
             n, {model_->parameters().data(), model_->statistics_of(task_of(now.heads)).data(), parts_.gradients().data(), parts_.first_parameter()},
             options_.random, static_cast<std::uint64_t>(now_.steps),

@@ -78,3 +78,25 @@ TEST_CASE("balanced training steps allocate nothing") {
     MESSAGE("skipped: allocations are counted with glibc and without sanitizers only");
 #endif
 }
+
+TEST_CASE("steps on kept features allocate nothing once their samples were seen, nor do L2-SP and norm statistics per task") {
+#ifdef UMSREP_TEST_COUNTS
+    model<tiny> m{seed{1}, batch{4}, threads{2}}, other{seed{1}, batch{4}, threads{2}};
+    auto samples = test::tiny_loader(m);
+    trainer on_features{m, cached<joint<last<1>>>{}, optim::adamw{}, batch{4}, {.l2_sp = l2_sp{}}};
+    trainer per_task{other, alternating<all, norm_statistics::per_task>{}, optim::adamw{}, batch{4}};
+    samples.start(0);
+    const auto b = *samples.next();
+    auto p = other.predict(b.images);
+    on_features.step(b);
+    const long before = allocations;
+    for (int i = 0; i < 3; ++i) {
+        on_features.step(b);
+        per_task.step(b);
+        other.predict_into(b.images, p);
+    }
+    CHECK(allocations == before);
+#else
+    MESSAGE("skipped: allocations are counted with glibc and without sanitizers only");
+#endif
+}
