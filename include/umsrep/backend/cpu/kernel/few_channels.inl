@@ -19,8 +19,8 @@ inline void window_sums(const plane_window& w, const float* weights, int x, vec*
 template <bool Neighbours>
 inline void from_planes_as(const plane_window& w, const float* weights, int pixels, const output_reading& o, float* out) {
     const vec start = o.bias != nullptr ? load(o.bias) : zero();
-    const bool scaled = o.then.scale != nullptr, relu = o.then.relu, accumulate = o.accumulate, streams = o.stream && !accumulate;
-    const vec scale = scaled ? load(o.then.scale) : all(1), shift = scaled ? load(o.then.shift) : zero();
+    const bool accumulate = o.accumulate, streams = o.stream && !accumulate;
+    const scaling then = scaling_of(o.then);
     moments* const m = o.statistics;
     vec origin = m != nullptr && m->count > 0 ? load(m->origin) : zero(), sum = zero(), square = zero();
     for (int x = 0, count = 0; x < pixels; x += count) {
@@ -36,8 +36,7 @@ inline void from_planes_as(const plane_window& w, const float* weights, int pixe
         for (int i = 0; i < from_planes_pixels; ++i) {
             if (i >= count) break;
             float* const p = out + (x + i) * lanes;
-            if (scaled) v[i] = multiply_add(v[i], scale, shift);
-            if (relu) v[i] = positive(v[i]);
+            v[i] = apply(then, v[i]);
             if (m != nullptr) {
                 const vec d = v[i] - origin;
                 few_sums[i % 2] = few_sums[i % 2] + d;
@@ -63,7 +62,7 @@ inline void from_planes(const plane_window& w, const float* weights, int pixels,
 inline constexpr int plane_sums = tile_pixels >= 9 ? 9 : tile_pixels >= 6 ? 6 : 3;
 
 /// `Count` values of the window; where they are few, several pixels at once.
-template <int Count, bool Relu>
+template <int Count>
 inline void plane_products_tile(const plane_window& w, int first, const float* in, const scaling& s, int x, int end, float* sums) {
     constexpr int pixels = plane_sums / Count;
     vec sum[pixels][Count];
@@ -77,12 +76,12 @@ inline void plane_products_tile(const plane_window& w, int first, const float* i
     for (; x + pixels <= end; x += pixels)
 #pragma GCC unroll 9
         for (int i = 0; i < pixels; ++i) {
-            const vec v = read_scaled<Relu>(in + (x + i) * lanes, s);
+            const vec v = read(in + (x + i) * lanes, s);
 #pragma GCC unroll 9
             for (int j = 0; j < Count; ++j) sum[i][j] = multiply_add(all(p[j][(x + i) * w.step]), v, sum[i][j]);
         }
     for (; x < end; ++x) {
-        const vec v = read_scaled<Relu>(in + x * lanes, s);
+        const vec v = read(in + x * lanes, s);
 #pragma GCC unroll 9
         for (int j = 0; j < Count; ++j) sum[0][j] = multiply_add(all(p[j][x * w.step]), v, sum[0][j]);
     }
@@ -94,23 +93,18 @@ inline void plane_products_tile(const plane_window& w, int first, const float* i
     }
 }
 
-template <bool Relu>
-inline void plane_products_as(const plane_window& w, const float* in, const reading& as, int pixels, float* sums) {
+inline void plane_products(const plane_window& w, const float* in, const reading& as, int pixels, float* sums) {
     constexpr int stretch = 256; // stays in the nearest cache from one tile of sums to the next
     const scaling s = scaling_of(as);
     for (int x = 0; x < pixels; x += stretch) {
         const int end = pixels - x < stretch ? pixels : x + stretch;
         int j = 0;
-        for (; j + plane_sums <= w.count; j += plane_sums) plane_products_tile<plane_sums, Relu>(w, j, in, s, x, end, sums);
+        for (; j + plane_sums <= w.count; j += plane_sums) plane_products_tile<plane_sums>(w, j, in, s, x, end, sums);
         if constexpr (plane_sums > 3)
-            for (; j + 3 <= w.count; j += 3) plane_products_tile<3, Relu>(w, j, in, s, x, end, sums);
-        for (; j < w.count; ++j) plane_products_tile<1, Relu>(w, j, in, s, x, end, sums);
+            for (; j + 3 <= w.count; j += 3) plane_products_tile<3>(w, j, in, s, x, end, sums);
+        for (; j < w.count; ++j) plane_products_tile<1>(w, j, in, s, x, end, sums);
     }
 }
-inline void plane_products(const plane_window& w, const float* in, const reading& as, int pixels, float* sums) {
-    return as.relu ? plane_products_as<true>(w, in, as, pixels, sums) : plane_products_as<false>(w, in, as, pixels, sums);
-}
-
 /// Products of the channels of `Pixels` pixels, from pixel x on, not yet added across the lanes.
 template <int Pixels>
 inline void channel_products(const projected_row& r, const float* weights, int x, vec* products) {
@@ -122,13 +116,8 @@ inline void channel_products(const projected_row& r, const float* weights, int x
         const scaling s = scaling_of(block.as);
         const vec weight = load(weights + b * lanes);
         const float* const p = block.first + x * lanes;
-        if (block.as.relu) {
 #pragma GCC unroll 4
-            for (int i = 0; i < Pixels; ++i) sum[i] = multiply_add(read_scaled<true>(p + i * lanes, s), weight, sum[i]);
-        } else {
-#pragma GCC unroll 4
-            for (int i = 0; i < Pixels; ++i) sum[i] = multiply_add(read_scaled<false>(p + i * lanes, s), weight, sum[i]);
-        }
+        for (int i = 0; i < Pixels; ++i) sum[i] = multiply_add(read(p + i * lanes, s), weight, sum[i]);
     }
 #pragma GCC unroll 4
     for (int i = 0; i < Pixels; ++i) products[i] = sum[i];

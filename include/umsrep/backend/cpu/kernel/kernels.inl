@@ -47,30 +47,40 @@ inline void multiply_tile(const multiply_call& m, const float* a, const float* b
 
 using multiply_tile_function = void (*)(const multiply_call&, const float*, const float*, float*, const float*, fetching);
 
-template <int Units, int Distance, std::size_t... Pixels>
-constexpr std::array<multiply_tile_function, sizeof...(Pixels)> multiply_tiles_of(std::index_sequence<Pixels...>) {
-    return {&multiply_tile<static_cast<int>(Pixels) + 1, Units, Distance>...};
+/// Tiles of 1 to `size` pixels.
+struct multiply_tiles {
+    const multiply_tile_function* tile;
+    int size;
+    int over(int pixels) const { return (pixels + size - 1) / size; }
+};
+template <int Units, int Distance, int... Pixels>
+inline constexpr multiply_tile_function tiles_of[] = {&multiply_tile<Pixels + 1, Units, Distance>...};
+template <int Units, int Distance, int... Pixels>
+constexpr multiply_tiles make_tiles(std::integer_sequence<int, Pixels...>) {
+    return {tiles_of<Units, Distance, Pixels...>, sizeof...(Pixels)};
 }
-template <int Units, int Distance>
-inline constexpr auto multiply_tiles = multiply_tiles_of<Units, Distance>(std::make_index_sequence<std::size_t{tile_pixels}>{});
-
-inline multiply_tile_function choose_tile(int units, std::ptrdiff_t distance, std::size_t pixels) {
-    if (units < tile_units) return distance == lanes ? multiply_tiles<1, lanes>[pixels - 1] : multiply_tiles<1, 0>[pixels - 1];
-    if (distance == lanes) return multiply_tiles<tile_units, lanes>[pixels - 1];
-    return distance == 2 * lanes ? multiply_tiles<tile_units, 2 * lanes>[pixels - 1] : multiply_tiles<tile_units, 0>[pixels - 1];
+/// Neighbouring pixels of two units are what most products are of; the rest makes do with fewer kinds of tiles.
+inline multiply_tiles choose_tiles(int units, std::ptrdiff_t distance) {
+    constexpr std::make_integer_sequence<int, tile_pixels> every;
+    constexpr std::make_integer_sequence<int, few_tile_pixels> few;
+    if (units < tile_units) return make_tiles<1, 0>(few);
+    if (distance == lanes) return make_tiles<tile_units, lanes>(every);
+    return distance == 2 * lanes ? make_tiles<tile_units, 2 * lanes>(every) : make_tiles<tile_units, 0>(few);
 }
 
 inline void multiply(const multiply_call& m) {
-    const int tiles = (m.pixels + tile_pixels - 1) / tile_pixels, all_tiles = tiles * ((m.units + tile_units - 1) / tile_units);
+    const multiply_tiles wide = choose_tiles(tile_units, m.a_pixel), narrow = choose_tiles(1, m.a_pixel);
+    const int all_tiles = m.units / tile_units * wide.over(m.pixels) + m.units % tile_units * narrow.over(m.pixels);
     for (int u = 0, done = 0; u < m.units;) {
         const int units = m.units - u >= tile_units ? tile_units : 1;
+        const multiply_tiles& kinds = units == tile_units ? wide : narrow;
+        const int tiles = kinds.over(m.pixels);
         const float* b = m.b + u * m.b_unit;
         float* c = m.c + u * m.c_unit;
         const float* bias = m.bias != nullptr ? m.bias + u * lanes : nullptr;
         for (int t = 0, first = 0; t < tiles; ++t) { // as even as can be
             const int next = static_cast<int>(static_cast<std::int64_t>(m.pixels) * (t + 1) / tiles);
-            const multiply_tile_function tile = choose_tile(units, m.a_pixel, static_cast<std::size_t>(next - first));
-            tile(m, m.a + first * m.a_pixel, b, c + first * m.c_pixel, bias, start_fetching(m.next, done++, all_tiles));
+            kinds.tile[next - first - 1](m, m.a + first * m.a_pixel, b, c + first * m.c_pixel, bias, start_fetching(m.next, done++, all_tiles));
             first = next;
         }
         u += units;
@@ -133,22 +143,38 @@ inline void products(const products_call& m) {
     }
 }
 
-// How 16 channels are read: as they are, behind a ReLU, behind scale and shift, or behind both.
-enum class read_as { plain, rectified, normalized, activated };
-
-template <read_as How>
-inline vec read(const float* p, vec scale, vec shift) {
-    const vec x = load(p);
-    if constexpr (How == read_as::plain) return x;
-    else if constexpr (How == read_as::rectified) return positive(x);
-    else if constexpr (How == read_as::normalized) return multiply_add(x, scale, shift);
-    else return positive(multiply_add(x, scale, shift));
+/// How 16 channels are read, whatever the reading: without scale and shift these are 1 and 0, without a ReLU the floor is minus infinity. One way, for
+/// most kernels wait for memory anyhow, and each kind more would have to be compiled for each set of instructions.
+struct scaling {
+    vec scale, shift, floor;
+};
+inline scaling scaling_of(const reading& r) {
+    const vec floor = all(r.relu ? 0.0f : -__builtin_inff());
+    if (r.scale == nullptr) return {all(1), zero(), floor};
+    return {load(r.scale), load(r.shift), floor};
 }
+inline vec apply(const scaling& s, vec x) { return at_least(s.floor, multiply_add(x, s.scale, s.shift)); }
+inline vec read(const float* p, const scaling& s) { return apply(s, load(p)); }
 
-inline read_as how(const reading& r) {
-    if (r.scale == nullptr) return r.relu ? read_as::rectified : read_as::plain;
-    return r.relu ? read_as::activated : read_as::normalized;
+/// The gradient of a ReLU behind scale and shift: of 0 z + 1, always open, where there is none.
+struct relu_gate {
+    vec scale, shift;
+};
+inline relu_gate relu_gate_of(const reading& forward) {
+    if (!forward.relu) return {zero(), all(1)};
+    return {load(forward.scale), load(forward.shift)};
 }
+inline vec apply(const relu_gate& gate, vec z, vec g) { return where_positive(multiply_add(z, gate.scale, gate.shift), g); }
+
+/// 16 channels of a batch-norm's backward pass: a g + b (z - mean) + c.
+struct norm_backward {
+    relu_gate gate;
+    vec mean, a, b, c;
+};
+inline norm_backward norm_backward_of(const norm_reading& n) {
+    return {relu_gate_of(n.forward), load(n.mean), load(n.coefficients), load(n.coefficients + lanes), load(n.coefficients + 2 * lanes)};
+}
+inline vec apply(const norm_backward& n, vec z, vec g) { return multiply_add(n.a, apply(n.gate, z, g), multiply_add(n.b, z - n.mean, n.c)); }
 
 /// Sums of few values come to sums of few of those: thousands of equal values, of a large background, would all round the same way.
 inline void add_moments(moments& m, vec origin, vec sum, vec square) {
@@ -159,25 +185,11 @@ inline void add_moments(moments& m, vec origin, vec sum, vec square) {
 
 #include <umsrep/backend/cpu/kernel/winograd.inl>
 
-template <read_as How, bool Accumulate>
-inline void read_row_as(const float* in, int pixels, const reading& as, float* out) {
-    const vec scale = as.scale != nullptr ? load(as.scale) : zero(), shift = as.scale != nullptr ? load(as.shift) : zero();
-    for (int p = 0; p < pixels; ++p) {
-        vec v = read<How>(in + p * lanes, scale, shift);
-        if constexpr (Accumulate) v = v + load(out + p * lanes);
-        store(out + p * lanes, v);
-    }
-}
-
 inline void read_row(const float* in, int pixels, const reading& as, float* out, bool accumulate) {
-    switch (how(as)) {
-    case read_as::plain: return accumulate ? read_row_as<read_as::plain, true>(in, pixels, as, out) : read_row_as<read_as::plain, false>(in, pixels, as, out);
-    case read_as::rectified:
-        return accumulate ? read_row_as<read_as::rectified, true>(in, pixels, as, out) : read_row_as<read_as::rectified, false>(in, pixels, as, out);
-    case read_as::normalized:
-        return accumulate ? read_row_as<read_as::normalized, true>(in, pixels, as, out) : read_row_as<read_as::normalized, false>(in, pixels, as, out);
-    case read_as::activated:
-        return accumulate ? read_row_as<read_as::activated, true>(in, pixels, as, out) : read_row_as<read_as::activated, false>(in, pixels, as, out);
+    const scaling s = scaling_of(as);
+    for (int p = 0; p < pixels; ++p) {
+        const vec v = read(in + p * lanes, s);
+        store(out + p * lanes, accumulate ? v + load(out + p * lanes) : v);
     }
 }
 
@@ -199,18 +211,14 @@ inline void moments_of_row(const float* in, int pixels, moments& m) {
     m.count += pixels;
 }
 
-template <bool Relu>
-inline void norm_sums_as(const norm_row& r, float* sums) {
-    const vec mean = load(r.mean), scale = load(r.forward.scale), shift = load(r.forward.shift);
+inline void norm_sums(const norm_row& r, float* sums) {
+    const vec mean = load(r.mean);
+    const relu_gate gate = relu_gate_of(r.forward);
     vec first = load(sums), second = load(sums + lanes), first2 = zero(), second2 = zero();
     int p = 0;
     for (; p + 2 <= r.pixels; p += 2) {
         const vec z = load(r.z + p * lanes), z2 = load(r.z + (p + 1) * lanes);
-        vec g = load(r.dy + p * lanes), g2 = load(r.dy + (p + 1) * lanes);
-        if constexpr (Relu) {
-            g = where_positive(multiply_add(z, scale, shift), g);
-            g2 = where_positive(multiply_add(z2, scale, shift), g2);
-        }
+        const vec g = apply(gate, z, load(r.dy + p * lanes)), g2 = apply(gate, z2, load(r.dy + (p + 1) * lanes));
         first = first + g;
         first2 = first2 + g2;
         second = multiply_add(g, z - mean, second);
@@ -218,8 +226,7 @@ inline void norm_sums_as(const norm_row& r, float* sums) {
     }
     if (p < r.pixels) {
         const vec z = load(r.z + p * lanes);
-        vec g = load(r.dy + p * lanes);
-        if constexpr (Relu) g = where_positive(multiply_add(z, scale, shift), g);
+        const vec g = apply(gate, z, load(r.dy + p * lanes));
         first = first + g;
         second = multiply_add(g, z - mean, second);
     }
@@ -227,20 +234,12 @@ inline void norm_sums_as(const norm_row& r, float* sums) {
     store(sums + lanes, second + second2);
 }
 
-inline void norm_sums(const norm_row& r, float* sums) { return r.forward.relu ? norm_sums_as<true>(r, sums) : norm_sums_as<false>(r, sums); }
-
-template <bool Relu>
-inline void norm_gradient_as(const norm_row& r, const float* coefficients, float* out, bool accumulate) {
+inline void norm_gradient(const norm_row& r, const float* coefficients, float* out, bool accumulate) {
     const norm_backward n = norm_backward_of({r.z, r.mean, coefficients, r.forward});
     for (int p = 0; p < r.pixels; ++p) {
-        vec v = apply<Relu>(n, load(r.z + p * lanes), load(r.dy + p * lanes));
-        if (accumulate) v = v + load(out + p * lanes);
-        store(out + p * lanes, v);
+        const vec v = apply(n, load(r.z + p * lanes), load(r.dy + p * lanes));
+        store(out + p * lanes, accumulate ? v + load(out + p * lanes) : v);
     }
-}
-
-inline void norm_gradient(const norm_row& r, const float* coefficients, float* out, bool accumulate) {
-    return r.forward.relu ? norm_gradient_as<true>(r, coefficients, out, accumulate) : norm_gradient_as<false>(r, coefficients, out, accumulate);
 }
 
 #include <umsrep/backend/cpu/kernel/rows.inl>

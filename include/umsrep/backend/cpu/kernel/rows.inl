@@ -1,23 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Kernels that go through memory row by row, written once over `vec`; included by kernels.inl. See row_table.hpp for what each computes.
 
-/// Scale and shift of a reading. What is read as it is has scale 1 and shift 0: memory takes longer than that.
-struct scaling {
-    vec scale, shift;
-    bool relu; ///< most rows ask for each vector, for they wait for memory, and two kinds of each take twice as long to compile
-};
-inline scaling scaling_of(const reading& r) {
-    if (r.scale == nullptr) return {all(1), zero(), r.relu};
-    return {load(r.scale), load(r.shift), r.relu};
-}
-template <bool Relu>
-inline vec read_scaled(const float* p, const scaling& s) {
-    const vec x = multiply_add(load(p), s.scale, s.shift);
-    if constexpr (Relu) return positive(x);
-    else return x;
-}
-inline vec read_scaled(const float* p, const scaling& s) { return s.relu ? read_scaled<true>(p, s) : read_scaled<false>(p, s); }
-
 /// The columns of a window that are inside of the plane: `count` from `first` on, `dilation` apart.
 struct window_columns {
     int first, count;
@@ -44,13 +27,13 @@ inline largest largest_of(const float* in, const window_row& w, const window_col
     const int rows = Size > 0 ? Size : w.rows, columns = Size > 0 ? Size : c.count;
     const std::ptrdiff_t step = Size > 0 ? lanes : std::ptrdiff_t{w.dilation} * lanes;
     const float* p = in + std::ptrdiff_t{c.first} * lanes;
-    largest best{read_scaled(p, s), zero()};
+    largest best{read(p, s), zero()};
     float tap = 0;
 #pragma GCC unroll 2
     for (int i = 0; i < rows; ++i, p += w.row_step)
 #pragma GCC unroll 2
         for (int j = 0; j < columns; ++j, ++tap) {
-            const vec x = read_scaled(p + j * step, s);
+            const vec x = read(p + j * step, s);
             const mask larger = greater_or_nan(x, best.value);
             best.value = select(larger, x, best.value);
             best.tap = select(larger, all(tap), best.tap);
@@ -108,7 +91,7 @@ inline void avg_pool_as(const float* in, const window_row& w, const reading& as,
 #pragma GCC unroll 2
         for (int i = 0; i < rows; ++i, p += w.row_step)
 #pragma GCC unroll 2
-            for (int j = 0; j < columns; ++j) total = total + read_scaled(p + j * lanes, s);
+            for (int j = 0; j < columns; ++j) total = total + read(p + j * lanes, s);
         const vec mean = total / pixels_of_mean(w, c);
         store(out + x * lanes, add ? mean + load(out + x * lanes) : mean);
     }
@@ -124,7 +107,7 @@ inline void avg_pool_gradient_as(const window_row& w, const float* dy, const rea
     for (int x = 0; x < w.results; ++x) {
         const window_columns c = columns_of<Size>(w, x);
         const int rows = Size > 0 ? Size : w.rows, columns = Size > 0 ? Size : c.count;
-        const vec share = read_scaled(dy + x * lanes, s) / pixels_of_mean(w, c);
+        const vec share = read(dy + x * lanes, s) / pixels_of_mean(w, c);
         float* p = to + std::ptrdiff_t{c.first} * lanes;
         for (int i = 0; i < rows; ++i, p += w.row_step)
             for (int j = 0; j < columns; ++j) store(p + j * lanes, add ? share + load(p + j * lanes) : share);
@@ -141,12 +124,12 @@ inline void sum(const float* in, int pixels, const reading& as, float* sums) {
     vec a = zero(), b = zero(), c = zero(), d = zero();
     int p = 0;
     for (; p + 4 <= pixels; p += 4) {
-        a = a + read_scaled(in + p * lanes, s);
-        b = b + read_scaled(in + (p + 1) * lanes, s);
-        c = c + read_scaled(in + (p + 2) * lanes, s);
-        d = d + read_scaled(in + (p + 3) * lanes, s);
+        a = a + read(in + p * lanes, s);
+        b = b + read(in + (p + 1) * lanes, s);
+        c = c + read(in + (p + 2) * lanes, s);
+        d = d + read(in + (p + 3) * lanes, s);
     }
-    for (; p < pixels; ++p) a = a + read_scaled(in + p * lanes, s);
+    for (; p < pixels; ++p) a = a + read(in + p * lanes, s);
     store(sums, load(sums) + ((a + b) + (c + d)));
 }
 
@@ -159,7 +142,7 @@ inline void move_lanes(const float* in, int from, const reading& as, float* out,
     const scaling s = scaling_of(as);
     for (int p = 0; p < pixels; ++p, in += lanes, out += lanes) {
         float pixel[lanes];
-        store(pixel, read_scaled(in, s));
+        store(pixel, read(in, s));
         if (accumulate)
             for (int i = 0; i < count; ++i) out[to + i] += pixel[from + i];
         else
@@ -173,8 +156,8 @@ inline void blend_row(const float* upper, const float* lower, float lower_share,
     for (int x = 0; x < count; ++x) {
         const std::ptrdiff_t left = std::ptrdiff_t{columns[x].left} * lanes, right = std::ptrdiff_t{columns[x].right} * lanes;
         const vec l = all(1 - columns[x].share), r = all(columns[x].share);
-        const vec above = multiply_add(r, read_scaled(upper + right, s), l * read_scaled(upper + left, s));
-        const vec below = multiply_add(r, read_scaled(lower + right, s), l * read_scaled(lower + left, s));
+        const vec above = multiply_add(r, read(upper + right, s), l * read(upper + left, s));
+        const vec below = multiply_add(r, read(lower + right, s), l * read(lower + left, s));
         store(out + x * lanes, multiply_add(down, below, up * above));
     }
 }
@@ -191,38 +174,35 @@ inline void blend_row_gradient(const float* dy, float lower_share, const blend* 
 }
 
 /// One result at the border, of the taps that reach the plane.
-template <read_as How>
-inline vec depthwise_border(const depthwise_row& r, int x, vec start, vec scale, vec shift) {
+inline vec depthwise_border(const depthwise_row& r, int x, vec start, const scaling& s) {
     for (int t = 0; t < r.count; ++t)
         if (x >= r.taps[t].first && x < r.taps[t].last)
-            start = multiply_add(load(r.weights + r.taps[t].number * lanes),
-                                 read<How>(r.plane + (r.taps[t].offset + x * r.in_step), scale, shift), start);
+            start = multiply_add(load(r.weights + r.taps[t].number * lanes), read(r.plane + (r.taps[t].offset + x * r.in_step), s), start);
     return start;
 }
 
 /// Bias is in the sum already: scale, shift, ReLU, and what is there.
-inline void depthwise_store(const depthwise_row& r, int x, vec v) {
+inline void depthwise_store(const depthwise_row& r, const scaling& then, int x, vec v) {
     float* const p = r.out + x * r.out_step;
-    if (r.then.scale != nullptr) v = multiply_add(v, load(r.then.scale), load(r.then.shift));
-    if (r.then.relu) v = positive(v);
-    if (r.accumulate) v = v + load(p);
-    store(p, v);
+    v = apply(then, v);
+    store(p, r.accumulate ? v + load(p) : v);
 }
 
-template <read_as How>
-inline void depthwise_as(const depthwise_row& r) {
+inline void depthwise(const depthwise_row& r) {
     constexpr int tile = product_channels; // sums in flight, as many as the latency of the multiply-add asks for
     const vec start = r.bias != nullptr ? load(r.bias) : zero();
-    const vec scale = r.as.scale != nullptr ? load(r.as.scale) : zero(),
-              shift = r.as.scale != nullptr ? load(r.as.shift) : zero();
+    const scaling s = scaling_of(r.as), then = scaling_of(r.then);
     int first = 0, last = r.results; // results that all taps reach
     for (int t = 0; t < r.count; ++t) {
         first = first > r.taps[t].first ? first : r.taps[t].first;
         last = last < r.taps[t].last ? last : r.taps[t].last;
     }
-    int x = 0;
-    for (; x < r.results && x < first; ++x) depthwise_store(r, x, depthwise_border<How>(r, x, start, scale, shift));
-    for (; x + tile <= last; x += tile) {
+    for (int x = 0; x < r.results;) {
+        if (x < first || x + tile > last) {
+            depthwise_store(r, then, x, depthwise_border(r, x, start, s));
+            ++x;
+            continue;
+        }
         vec sum[tile];
 #pragma GCC unroll 8
         for (int i = 0; i < tile; ++i) sum[i] = start;
@@ -230,32 +210,16 @@ inline void depthwise_as(const depthwise_row& r) {
             const vec weight = load(r.weights + r.taps[t].number * lanes);
             const float* const p = r.plane + (r.taps[t].offset + x * r.in_step);
 #pragma GCC unroll 8
-            for (int i = 0; i < tile; ++i) sum[i] = multiply_add(weight, read<How>(p + i * r.in_step, scale, shift), sum[i]);
+            for (int i = 0; i < tile; ++i) sum[i] = multiply_add(weight, read(p + i * r.in_step, s), sum[i]);
         }
 #pragma GCC unroll 8
-        for (int i = 0; i < tile; ++i) depthwise_store(r, x + i, sum[i]);
-    }
-    for (; x < r.results; ++x) depthwise_store(r, x, depthwise_border<How>(r, x, start, scale, shift));
-}
-inline void depthwise(const depthwise_row& r) {
-    switch (how(r.as)) {
-        case read_as::plain:
-            return depthwise_as<read_as::plain>(r);
-        case read_as::normalized:
-            return depthwise_as<read_as::normalized>(r);
-        case read_as::rectified:
-            return depthwise_as<read_as::rectified>(r);
-        case read_as::activated:
-            return depthwise_as<read_as::activated>(r);
+        for (int i = 0; i < tile; ++i) depthwise_store(r, then, x + i, sum[i]);
+        x += tile;
     }
 }
 
-template <read_as Narrow, read_as Wide>
-inline void depthwise_products_as(const depthwise_row& r, const float* narrow, const reading& as, float* sums) {
-    const vec scale = r.as.scale != nullptr ? load(r.as.scale) : zero(),
-              shift = r.as.scale != nullptr ? load(r.as.shift) : zero();
-    const vec narrow_scale = as.scale != nullptr ? load(as.scale) : zero(),
-              narrow_shift = as.scale != nullptr ? load(as.shift) : zero();
+inline void depthwise_products(const depthwise_row& r, const float* narrow, const reading& as, float* sums) {
+    const scaling wide_scaling = scaling_of(r.as), narrow_scaling = scaling_of(as);
     for (int t = 0; t < r.count; ++t) {
         const int first = r.taps[t].first, results = r.taps[t].last - first;
         const float* const a = narrow + first * lanes;
@@ -265,35 +229,9 @@ inline void depthwise_products_as(const depthwise_row& r, const float* narrow, c
         for (; x + 4 <= results; x += 4)
 #pragma GCC unroll 4
             for (int i = 0; i < 4; ++i)
-                sum[i] = multiply_add(read<Narrow>(a + (x + i) * lanes, narrow_scale, narrow_shift),
-                                      read<Wide>(b + (x + i) * r.in_step, scale, shift), sum[i]);
-        for (; x < results; ++x)
-            sum[0] = multiply_add(read<Narrow>(a + x * lanes, narrow_scale, narrow_shift),
-                                  read<Wide>(b + x * r.in_step, scale, shift), sum[0]);
+                sum[i] = multiply_add(read(a + (x + i) * lanes, narrow_scaling), read(b + (x + i) * r.in_step, wide_scaling), sum[i]);
+        for (; x < results; ++x) sum[0] = multiply_add(read(a + x * lanes, narrow_scaling), read(b + x * r.in_step, wide_scaling), sum[0]);
         add_to(sums + r.taps[t].number * lanes, (sum[0] + sum[1]) + (sum[2] + sum[3]));
-    }
-}
-/// Of a convolution the narrow side is a gradient, of a transposed one the wide: one of them is always plain.
-inline void depthwise_products(const depthwise_row& r, const float* narrow, const reading& as, float* sums) {
-    switch (how(as)) {
-        case read_as::normalized:
-            return depthwise_products_as<read_as::normalized, read_as::plain>(r, narrow, as, sums);
-        case read_as::rectified:
-            return depthwise_products_as<read_as::rectified, read_as::plain>(r, narrow, as, sums);
-        case read_as::activated:
-            return depthwise_products_as<read_as::activated, read_as::plain>(r, narrow, as, sums);
-        case read_as::plain:
-            break;
-    }
-    switch (how(r.as)) {
-        case read_as::plain:
-            return depthwise_products_as<read_as::plain, read_as::plain>(r, narrow, as, sums);
-        case read_as::normalized:
-            return depthwise_products_as<read_as::plain, read_as::normalized>(r, narrow, as, sums);
-        case read_as::rectified:
-            return depthwise_products_as<read_as::plain, read_as::rectified>(r, narrow, as, sums);
-        case read_as::activated:
-            return depthwise_products_as<read_as::plain, read_as::activated>(r, narrow, as, sums);
     }
 }
 
@@ -409,9 +347,9 @@ inline void map(const map_row& m) {
             py = y;
             to = out;
         }
-        const vec first = read_scaled(px, sx);
+        const vec first = read(px, sx);
         vec second = zero();
-        if constexpr (F::two) second = read_scaled(py, sy);
+        if constexpr (F::two) second = read(py, sy);
         vec v = F::apply(first, second, value);
         if (masked) v = where_positive(used, v);
         if (m.accumulate) v = v + load(to);

@@ -28,6 +28,8 @@ inline vec multiply_add(vec a, vec b, vec c) {
 inline __m256 mask_nle(__m256 a) { return _mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_NLE_UQ); }
 inline __m256 mask_gt(__m256 a) { return _mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_GT_OQ); }
 inline vec positive(vec a) { return {{_mm256_and_ps(mask_nle(a.v[0]), a.v[0]), _mm256_and_ps(mask_nle(a.v[1]), a.v[1])}}; }
+/// The larger of a and floor; NaN where a is.
+inline vec at_least(vec floor, vec a) { return {{_mm256_max_ps(floor.v[0], a.v[0]), _mm256_max_ps(floor.v[1], a.v[1])}}; }
 inline vec where_positive(vec condition, vec a) {
     return {{_mm256_and_ps(mask_gt(condition.v[0]), a.v[0]), _mm256_and_ps(mask_gt(condition.v[1]), a.v[1])}};
 }
@@ -53,7 +55,7 @@ inline vec nearest(vec a) {
 inline __m256 power_of_two(__m256 n) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23)); }
 inline vec power_of_two(vec n) { return {{power_of_two(n.v[0]), power_of_two(n.v[1])}}; }
 
-inline constexpr int tile_pixels = 6, tile_units = 1;        // 12 registers of sums, 2 of weights, 1 pixel: 15 of 16
+inline constexpr int tile_pixels = 6, few_tile_pixels = 4, tile_units = 1; // 12 registers of sums, 2 of weights, 1 pixel: 15 of 16
 inline constexpr int product_channels = 4, product_units = 1;
 inline constexpr int lines_unrolled = 1; // a tile of Winograd's transforms does not fit into the registers
 

@@ -3,6 +3,8 @@
 struct vec {
     __m512 v;
 };
+/// Keeps all lanes, where the plain form of an instruction makes GCC 12 see uninitialised variables (bug 105593).
+inline constexpr __mmask16 every_lane = 0xFFFF;
 inline vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline void store(float* p, vec a) { _mm512_storeu_ps(p, a.v); }
 /// Past the caches; `p` on a boundary of 64 bytes. Other threads see it after `finish_streams`.
@@ -17,6 +19,8 @@ inline vec operator-(vec a, vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
 inline vec operator*(vec a, vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
 inline vec multiply_add(vec a, vec b, vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 inline vec positive(vec a) { return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, _mm512_setzero_ps(), _CMP_NLE_UQ), a.v)}; }
+/// The larger of a and floor; NaN where a is.
+inline vec at_least(vec floor, vec a) { return {_mm512_maskz_max_ps(every_lane, floor.v, a.v)}; }
 inline vec where_positive(vec condition, vec a) { return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(condition.v, _mm512_setzero_ps(), _CMP_GT_OQ), a.v)}; }
 
 /// A choice for each lane.
@@ -28,15 +32,14 @@ inline mask greater(vec a, vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT
 inline mask greater_or_nan(vec a, vec b) { return {static_cast<__mmask16>(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ) | _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q))}; }
 inline mask equal(vec a, vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
 inline vec select(mask m, vec yes, vec no) { return {_mm512_mask_blend_ps(m.m, no.v, yes.v)}; }
-/// The nearest integers, and 2^n for integers n in [-126, 127]. (All lanes kept: in the plain forms GCC 12 sees uninitialised variables, bug 105593.)
-inline constexpr __mmask16 every_lane = 0xFFFF;
+/// The nearest integers, and 2^n for integers n in [-126, 127].
 inline vec nearest(vec a) { return {_mm512_maskz_roundscale_ps(every_lane, a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 inline vec power_of_two(vec n) {
     const __m512i biased = _mm512_add_epi32(_mm512_maskz_cvtps_epi32(every_lane, n.v), _mm512_set1_epi32(127));
     return {_mm512_castsi512_ps(_mm512_maskz_slli_epi32(every_lane, biased, 23))};
 }
 
-inline constexpr int tile_pixels = 13, tile_units = 2;       // 26 sums, 2 weights, 1 pixel: 29 of 32 registers
+inline constexpr int tile_pixels = 13, few_tile_pixels = 8, tile_units = 2; // 26 sums, 2 weights, 1 pixel: 29 of 32 registers
 inline constexpr int product_channels = 8, product_units = 2; // 16 sums hide the latency of the multiply-add
 inline constexpr int lines_unrolled = 8;
 

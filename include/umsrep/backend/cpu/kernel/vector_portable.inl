@@ -10,14 +10,6 @@ inline quad load_quad(const float* p) {
     __builtin_memcpy(&q, p, sizeof q);
     return q;
 }
-inline quad keep(quad_mask mask, quad a) {
-    quad_mask bits;
-    __builtin_memcpy(&bits, &a, sizeof a);
-    bits &= mask;
-    quad result;
-    __builtin_memcpy(&result, &bits, sizeof result);
-    return result;
-}
 inline vec load(const float* p) { return {{load_quad(p), load_quad(p + 4), load_quad(p + 8), load_quad(p + 12)}}; }
 inline void store(float* p, vec a) { __builtin_memcpy(p, a.v, sizeof a.v); }
 inline void stream(float* p, vec a) { store(p, a); }
@@ -33,12 +25,18 @@ inline vec operator*(vec a, vec b) { return {{a.v[0] * b.v[0], a.v[1] * b.v[1], 
 inline vec multiply_add(vec a, vec b, vec c) { return a * b + c; }
 inline vec positive(vec a) {
     vec r;
-    for (int i = 0; i < 4; ++i) r.v[i] = keep(~(a.v[i] <= quad{}), a.v[i]);
+    for (int i = 0; i < 4; ++i) r.v[i] = a.v[i] <= quad{} ? quad{} : a.v[i];
+    return r;
+}
+/// The larger of a and floor; NaN where a is.
+inline vec at_least(vec floor, vec a) {
+    vec r;
+    for (int i = 0; i < 4; ++i) r.v[i] = a.v[i] < floor.v[i] ? floor.v[i] : a.v[i];
     return r;
 }
 inline vec where_positive(vec condition, vec a) {
     vec r;
-    for (int i = 0; i < 4; ++i) r.v[i] = keep(condition.v[i] > quad{}, a.v[i]);
+    for (int i = 0; i < 4; ++i) r.v[i] = condition.v[i] > quad{} ? a.v[i] : quad{};
     return r;
 }
 
@@ -56,13 +54,7 @@ inline mask greater_or_nan(vec a, vec b) {
 inline mask equal(vec a, vec b) { return {{a.v[0] == b.v[0], a.v[1] == b.v[1], a.v[2] == b.v[2], a.v[3] == b.v[3]}}; }
 inline vec select(mask m, vec yes, vec no) {
     vec r;
-    for (int i = 0; i < 4; ++i) {
-        quad_mask a, b;
-        __builtin_memcpy(&a, &yes.v[i], sizeof a);
-        __builtin_memcpy(&b, &no.v[i], sizeof b);
-        a = (a & m.m[i]) | (b & ~m.m[i]);
-        __builtin_memcpy(&r.v[i], &a, sizeof a);
-    }
+    for (int i = 0; i < 4; ++i) r.v[i] = m.m[i] ? yes.v[i] : no.v[i];
     return r;
 }
 /// The nearest integers of numbers below 2^22 (adding 1.5 2^23 leaves no binary places), and 2^n for integers n in [-126, 127].
@@ -79,7 +71,7 @@ inline vec power_of_two(vec n) {
     return r;
 }
 
-inline constexpr int tile_pixels = 2, tile_units = 1;
+inline constexpr int tile_pixels = 2, few_tile_pixels = 2, tile_units = 1;
 inline constexpr int product_channels = 2, product_units = 1;
 inline constexpr int lines_unrolled = 1; // a tile of Winograd's transforms does not fit into the registers
 

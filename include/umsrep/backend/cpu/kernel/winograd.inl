@@ -76,15 +76,15 @@ inline void result_line(const vec* x, int s, vec* y, int t) {
     }
 }
 
-template <int Pairs, read_as How>
-inline void input_tile(const float* p, std::ptrdiff_t row, vec scale, vec shift, float* out, std::ptrdiff_t position) {
+template <int Pairs, bool Scaled>
+inline void input_tile(const float* p, std::ptrdiff_t row, const scaling& s, float* out, std::ptrdiff_t position) {
     constexpr int size = winograd_points<Pairs>::size;
     vec y[size * size];
 #pragma GCC unroll lines_unrolled
     for (int i = 0; i < size; ++i) {
         vec x[size];
 #pragma GCC unroll 8
-        for (int j = 0; j < size; ++j) x[j] = read<How>(p + i * row + j * lanes, scale, shift);
+        for (int j = 0; j < size; ++j) x[j] = Scaled ? read(p + i * row + j * lanes, s) : load(p + i * row + j * lanes);
         input_line<Pairs>(x, 1, y + size * i, 1);
     }
 #pragma GCC unroll lines_unrolled
@@ -96,46 +96,38 @@ inline void input_tile(const float* p, std::ptrdiff_t row, vec scale, vec shift,
     }
 }
 
-inline vec read_any(const float* p, read_as how, vec scale, vec shift) {
-    switch (how) {
-    case read_as::plain: return read<read_as::plain>(p, scale, shift);
-    case read_as::rectified: return read<read_as::rectified>(p, scale, shift);
-    case read_as::normalized: return read<read_as::normalized>(p, scale, shift);
-    case read_as::activated: return read<read_as::activated>(p, scale, shift);
-    }
-    return zero();
-}
-
 /// A tile that leaves the plane, with zeros there. (Behind scale and shift: padding is of the value, not of what it is computed from.)
-inline void copy_tile(const float* plane, const tile_row& r, int size, int x0, read_as how, vec scale, vec shift, float* copy) {
+inline void copy_tile(const float* plane, const tile_row& r, int size, int x0, const scaling& s, float* copy) {
     for (int i = 0; i < size; ++i)
         for (int j = 0; j < size; ++j) {
             const int y = r.y + i, x = x0 + j;
             const bool inside = y >= 0 && y < r.h && x >= 0 && x < r.w;
-            store(copy + (i * size + j) * lanes, inside ? read_any(plane + (static_cast<std::ptrdiff_t>(y) * r.w + x) * lanes, how, scale, shift) : zero());
+            store(copy + (i * size + j) * lanes, inside ? read(plane + (static_cast<std::ptrdiff_t>(y) * r.w + x) * lanes, s) : zero());
         }
 }
 
 template <int Pairs>
 inline void input_row(const float* plane, const tile_row& r, const reading& as, float* out) {
     constexpr int size = winograd_points<Pairs>::size;
-    const read_as way = how(as);
-    const vec scale = as.scale != nullptr ? load(as.scale) : zero(), shift = as.scale != nullptr ? load(as.shift) : zero();
+    const scaling s = scaling_of(as);
+    const bool scaled = as.scale != nullptr || as.relu;
     const bool rows_inside = r.y >= 0 && r.y + size <= r.h;
     for (int t = 0; t < r.count; ++t, out += lanes) {
         const int x = r.x + (size - 2) * t;
         const bool inside = rows_inside && x >= 0 && x + size <= r.w;
-        const float* const p = plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x) * lanes;
-        const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
-        if (inside && way == read_as::activated) {
-            input_tile<Pairs, read_as::activated>(p, row, scale, shift, out, r.position);
-        } else if (inside && way == read_as::plain) {
-            input_tile<Pairs, read_as::plain>(p, row, scale, shift, out, r.position);
-        } else {
-            alignas(64) float copy[size * size * lanes];
-            copy_tile(plane, r, size, x, way, scale, shift, copy);
-            input_tile<Pairs, read_as::plain>(copy, size * lanes, scale, shift, out, r.position);
+        const float* p = plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x) * lanes;
+        std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
+        if (inside && scaled) {
+            input_tile<Pairs, true>(p, row, s, out, r.position);
+            continue;
         }
+        alignas(64) float copy[size * size * lanes];
+        if (!inside) {
+            copy_tile(plane, r, size, x, s, copy);
+            p = copy;
+            row = size * lanes;
+        }
+        input_tile<Pairs, false>(p, row, s, out, r.position);
     }
 }
 
@@ -143,26 +135,11 @@ inline void winograd_input(const float* plane, const tile_row& r, const reading&
     return r.size == 6 ? input_row<2>(plane, r, as, out) : input_row<3>(plane, r, as, out);
 }
 
-/// 16 channels of a batch-norm's backward pass: a g + b (z - mean) + c.
-struct norm_backward {
-    vec mean, scale, shift, a, b, c;
-};
-inline norm_backward norm_backward_of(const norm_reading& n) {
-    return {load(n.mean), load(n.forward.scale), load(n.forward.shift), load(n.coefficients), load(n.coefficients + lanes), load(n.coefficients + 2 * lanes)};
-}
-template <bool Relu>
-inline vec apply(const norm_backward& n, vec z, vec g) {
-    if constexpr (Relu) g = where_positive(multiply_add(z, n.scale, n.shift), g);
-    return multiply_add(n.a, g, multiply_add(n.b, z - n.mean, n.c));
-}
-
-enum class gradient_of { itself, norm, norm_and_relu };
-
-template <int Pairs, gradient_of What>
+template <int Pairs, bool Norm>
 inline void gradient_row(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
     constexpr int size = winograd_points<Pairs>::size, taps = size - 2;
     norm_backward n{};
-    if constexpr (What != gradient_of::itself) n = norm_backward_of(*norm);
+    if constexpr (Norm) n = norm_backward_of(*norm);
     const bool rows_inside = r.y + taps <= r.h;
     for (int t = 0; t < r.count; ++t, out += lanes) {
         const int x0 = r.x + taps * t;
@@ -172,14 +149,14 @@ inline void gradient_row(float* plane, const tile_row& r, const norm_reading* no
         std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
         const bool inside = rows_inside && x0 + taps <= r.w;
         if (!inside) {
-            if constexpr (What != gradient_of::itself) {
+            if constexpr (Norm) {
                 for (int y = r.y; y < r.h && y < r.y + taps; ++y)
                     for (int x = x0; x < r.w && x < x0 + taps; ++x) {
                         const std::ptrdiff_t i = (static_cast<std::ptrdiff_t>(y) * r.w + x) * lanes;
-                        store(plane + i, apply<What == gradient_of::norm_and_relu>(n, load(norm->z + i), load(plane + i)));
+                        store(plane + i, apply(n, load(norm->z + i), load(plane + i)));
                     }
             }
-            copy_tile(plane, r, taps, x0, read_as::plain, zero(), zero(), copy);
+            copy_tile(plane, r, taps, x0, scaling_of({}), copy);
             p = copy;
             row = taps * lanes;
         }
@@ -190,9 +167,9 @@ inline void gradient_row(float* plane, const tile_row& r, const norm_reading* no
 #pragma GCC unroll 8
             for (int j = 0; j < taps; ++j) {
                 x[j] = load(p + i * row + j * lanes);
-                if constexpr (What != gradient_of::itself) {
+                if constexpr (Norm) {
                     if (inside) {
-                        x[j] = apply<What == gradient_of::norm_and_relu>(n, load(norm->z + at + i * row + j * lanes), x[j]);
+                        x[j] = apply(n, load(norm->z + at + i * row + j * lanes), x[j]);
                         store(plane + at + i * row + j * lanes, x[j]);
                     }
                 }
@@ -211,8 +188,7 @@ inline void gradient_row(float* plane, const tile_row& r, const norm_reading* no
 
 template <int Pairs>
 inline void gradient_row_of(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
-    if (norm == nullptr) return gradient_row<Pairs, gradient_of::itself>(plane, r, norm, out);
-    return norm->forward.relu ? gradient_row<Pairs, gradient_of::norm_and_relu>(plane, r, norm, out) : gradient_row<Pairs, gradient_of::norm>(plane, r, norm, out);
+    return norm != nullptr ? gradient_row<Pairs, true>(plane, r, norm, out) : gradient_row<Pairs, false>(plane, r, norm, out);
 }
 
 inline void winograd_gradient(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
@@ -241,8 +217,8 @@ template <int Pairs>
 inline void output_row(const float* in, const tile_row& r, const output_reading& o, float* plane) {
     constexpr int size = winograd_points<Pairs>::size, results = size - 2;
     const vec bias = o.bias != nullptr ? load(o.bias) : zero();
-    const bool scaled = o.then.scale != nullptr, relu = o.then.relu, accumulate = o.accumulate, streams = o.stream && !accumulate;
-    const vec scale = scaled ? load(o.then.scale) : all(1), shift = scaled ? load(o.then.shift) : zero();
+    const bool accumulate = o.accumulate, streams = o.stream && !accumulate;
+    const scaling then = scaling_of(o.then);
     moments* const m = o.statistics;
     vec origin = m != nullptr && m->count > 0 ? load(m->origin) : zero(), sum = zero(), square = zero();
     const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
@@ -272,9 +248,7 @@ inline void output_row(const float* in, const tile_row& r, const output_reading&
 #pragma GCC unroll 1
             for (int j = 0; j < results; ++j) {
                 if (j >= width) break;
-                vec v = z[j] + bias;
-                if (scaled) v = multiply_add(v, scale, shift);
-                if (relu) v = positive(v);
+                vec v = apply(then, z[j] + bias);
                 if (m != nullptr) {
                     const vec d = v - origin;
                     tile_sum = tile_sum + d;
