@@ -280,7 +280,7 @@ private:
     trainer(Model& m, const mode& what, scheme tasks, Optimizer optimizer, batch capacity, train_options options, std::uint64_t heads)
         : model_{&m}, optimizer_{optimizer}, options_{std::move(options)}, what_{what}, tasks_{tasks}, heads_{heads},
           losses_{m, capacity}, parts_{m.network(), what.first_trained_stage, options_.layer_decay, options_.decay_norms_and_biases},
-          balancer_{options_.balance, options_.loss_average, head_count}, capacity_{capacity} {
+          balancer_{options_.balance, options_.loss_average, head_names(m.network())}, capacity_{capacity} {
         const graph& g = m.network();
         if (options_.head_weights.empty()) options_.head_weights.assign(head_count, 1.0);
         if (options_.head_weights.size() != static_cast<std::size_t>(head_count))
@@ -321,7 +321,13 @@ private:
         observed_.assign(head_count, nan());
         now_.loss_sum.assign(head_count, 0);
         now_.loss_count.assign(head_count, 0);
-        for (const head_info& h : g.heads) history_.heads.emplace_back(h.name);
+        history_.heads = head_names(g);
+    }
+
+    static std::vector<std::string> head_names(const graph& g) {
+        std::vector<std::string> names;
+        for (const head_info& h : g.heads) names.emplace_back(h.name);
+        return names;
     }
 
     /// By whose statistics heads that step together are computed, where each has its own: then they are one.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <umsrep/train/advice.hpp>
 #include <umsrep/train/balance/pcgrad.hpp>
 #include <umsrep/train/fit.hpp>
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include <umsrep/io/checkpoint.hpp>
@@ -253,6 +254,24 @@ TEST_CASE("policies are for joint steps, and those that combine gradients for en
                          option_error);
     CHECK_NOTHROW(trainer{m, joint<frozen>{}, optim::adamw{}, batch{4}, {.balance = balance::uncertainty{}}});
     CHECK_THROWS_AS((trainer{m, joint<all>{}, optim::adamw{}, batch{4}, {.loss_average = 1}}), option_error);
+}
+
+TEST_CASE("a loss or gradient that is not finite stops every policy") {
+    for (const balance::any_policy& p : policies()) {
+        CAPTURE(p.text());
+        model<tiny> m{seed{1}};
+        for (auto& tensor : m.tensors())
+            if (tensor.name == "denoise.2.weight") std::fill(tensor.values.begin(), tensor.values.end(), std::numeric_limits<float>::infinity());
+        auto samples = tiny_loader(m);
+        trainer t{m, joint<all>{}, optim::adamw{}, batch{4}, {.balance = p}};
+        CHECK_THROWS_WITH_AS(t.step(first_batch(samples)), doctest::Contains("head 'denoise': expected a finite loss"), error);
+    }
+    // A policy could leave out a gradient that is no number: it never gets to see it.
+    balance::balancer b(balance::imtl_g{}, 0, {"one", "two"});
+    b.begin([](std::size_t) { return true; });
+    balance::inner_products products(0, 2);
+    products.set(0, 0, 0, 1);
+    CHECK_THROWS_WITH_AS(b.combine(products), doctest::Contains("head 'two': expected a finite gradient"), error);
 }
 
 TEST_CASE("heads follow their own loss: surgery on the encoder's gradient leaves theirs as it is") {

@@ -19,8 +19,10 @@ namespace umsrep::balance {
 /// losses so far, this one included, the first copied. The policy then sees losses of about 1, and gradients are divided likewise.
 class balancer {
 public:
-    /// `decay` of the moving average; 0: losses are not divided.
-    balancer(any_policy policy, double decay, std::size_t tasks) : policy_{std::move(policy)}, decay_{decay} {
+    /// `decay` of the moving average; 0: losses are not divided. `heads`: the tasks' names.
+    balancer(any_policy policy, double decay, std::vector<std::string> heads)
+        : policy_{std::move(policy)}, decay_{decay}, heads_{std::move(heads)} {
+        const std::size_t tasks = heads_.size();
         if (!(decay >= 0 && decay < 1)) throw option_error("loss average", "a decay in [0, 1)", std::to_string(decay));
         policy_.start(tasks);
         averages_.assign(tasks, nan());
@@ -47,7 +49,7 @@ public:
     /// The weight of a task's gradient, once its loss is known.
     double weight(std::size_t task, double loss) {
         double& average = averages_[task];
-        finite(task, loss);
+        finite("a finite loss", task, loss);
         if (decay_ > 0) average = std::isnan(average) ? loss : decay_ * average + (1 - decay_) * loss;
         losses_[task] = scaled(task, loss);
         return policy_.weight(task, losses_[task]) * scaled(task, 1);
@@ -56,6 +58,8 @@ public:
     double common() { return policy_.common(losses_); }
     /// The coefficient of each task's gradient in what the shared parameters follow; 0 for those that take no part.
     std::span<const double> combine(const inner_products& products) {
+        for (std::size_t i = 0; i < present_.size(); ++i)
+            if (present_[i] != 0) finite("a finite gradient", i, products(i, i)); // a policy could leave out what is not a number
         policy_.combine(losses_, products, coefficients_);
         for (std::size_t i = 0; i < present_.size(); ++i)
             if (present_[i] == 0) coefficients_[i] = 0;
@@ -68,7 +72,7 @@ public:
     void observe(per_task after) {
         std::copy(losses_.begin(), losses_.end(), before_.begin());
         for (std::size_t i = 0; i < after.size(); ++i)
-            if (present_[i] != 0) losses_[i] = scaled(i, finite(i, after[i]));
+            if (present_[i] != 0) losses_[i] = scaled(i, finite("a finite loss", i, after[i]));
         policy_.observe(before_, losses_);
     }
     void end_epoch(per_task losses) { policy_.end_epoch(losses); }
@@ -82,14 +86,15 @@ public:
 
 private:
     static constexpr double nan() { return std::numeric_limits<double>::quiet_NaN(); }
-    static double finite(std::size_t task, double loss) {
-        if (std::isfinite(loss)) return loss;
-        throw error("loss of head " + std::to_string(task), "a finite number", std::to_string(loss));
+    double finite(const char* what, std::size_t task, double value) const {
+        if (std::isfinite(value)) return value;
+        throw error("head '" + heads_[task] + "'", what, std::to_string(value));
     }
     double scaled(std::size_t task, double loss) const { return decay_ > 0 && averages_[task] > 0 ? loss / averages_[task] : loss; }
 
     any_policy policy_;
     double decay_;
+    std::vector<std::string> heads_;
     std::vector<double> averages_, losses_, before_, coefficients_;
     std::vector<char> present_;
 };
