@@ -76,6 +76,13 @@ inline void result_line(const vec* x, int s, vec* y, int t) {
     }
 }
 
+/// Stores a value of a transformed tile and fetches the line behind it, which is that of the next tile: a processor follows no pattern of so many
+/// positions, and would wait for each line before it could write there.
+inline void store_position(float* p, vec a) {
+    __builtin_prefetch(p + lanes, 1);
+    store(p, a);
+}
+
 template <int Pairs, bool Scaled>
 inline void input_tile(const float* p, std::ptrdiff_t row, const scaling& s, float* out, std::ptrdiff_t position) {
     constexpr int size = winograd_points<Pairs>::size;
@@ -92,7 +99,7 @@ inline void input_tile(const float* p, std::ptrdiff_t row, const scaling& s, flo
         vec z[size];
         input_line<Pairs>(y + j, size, z, 1);
 #pragma GCC unroll 8
-        for (int i = 0; i < size; ++i) store(out + (size * i + j) * position, z[i]);
+        for (int i = 0; i < size; ++i) store_position(out + (size * i + j) * position, z[i]);
     }
 }
 
@@ -181,7 +188,7 @@ inline void gradient_row(float* plane, const tile_row& r, const norm_reading* no
             vec z[size];
             factor_line<Pairs, taps>(y + j, size, z, 1);
 #pragma GCC unroll 8
-            for (int i = 0; i < size; ++i) store(out + (size * i + j) * r.position, z[i]);
+            for (int i = 0; i < size; ++i) store_position(out + (size * i + j) * r.position, z[i]);
         }
     }
 }
