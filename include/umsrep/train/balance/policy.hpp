@@ -54,7 +54,8 @@ concept policy = std::copyable<P> && requires {
 class any_policy {
 public:
     any_policy() = default;
-    template <policy P>
+    template <class P>
+        requires(!std::same_as<P, any_policy>) && policy<P>
     any_policy(P p) : body_{std::make_unique<body<P>>(std::move(p))} {}
     any_policy(const any_policy& other) : body_{other.body_ ? other.body_->clone() : nullptr} {}
     any_policy(any_policy&&) noexcept = default;
