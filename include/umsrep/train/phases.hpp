@@ -134,4 +134,15 @@ std::vector<history> fit(model<Net, Backend>& m, phases<S...> plan, data::loader
     return result;
 }
 
+template <class... S, class Net, class Backend, optim::optimizer Optimizer, class Setup = no_setup>
+std::vector<history> fit(task_models<Net, Backend>& tasks, phases<S...> plan, data::loader& samples, data::loader& valid,
+                         Optimizer optimizer, const fit_options& o = {}, const train_options& how = {}, Setup setup = {}) {
+    return fit(tasks, plan, samples, &valid, optimizer, o, how, setup);
+}
+template <class... S, class Net, class Backend, optim::optimizer Optimizer, class Setup = no_setup>
+std::vector<history> fit(model<Net, Backend>& m, phases<S...> plan, data::loader& samples, data::loader& valid, Optimizer optimizer,
+                         const fit_options& o = {}, const train_options& how = {}, Setup setup = {}) {
+    return fit(m, plan, samples, &valid, optimizer, o, how, setup);
+}
+
 } // namespace umsrep
