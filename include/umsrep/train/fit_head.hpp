@@ -16,8 +16,8 @@ template <fixed_string Head, class Strategy = joint<frozen>, class Net, class Ba
 history fit_head(model<Net, Backend>& m, data::loader& samples, data::loader* valid, Optimizer optimizer, const fit_options& o = {},
                  const train_options& how = {}) {
     constexpr mode what = Strategy::value(network_traits<Net>::stage_count);
-    static_assert(what.first_trained_stage == network_traits<Net>::stage_count && what.norms != norm_statistics::adaptive,
-                  "umsrep: fit_head: other heads read the encoder, so it must be frozen and its norm statistics must not move");
+    constexpr bool leaves_others = what.first_trained_stage == network_traits<Net>::stage_count && what.norms != norm_statistics::adaptive;
+    static_assert(leaves_others, "umsrep: fit_head: other heads read the encoder, so it must be frozen and its norm statistics must not move");
     trainer t(m, Strategy{}, optimizer, detail::largest_batch(samples, valid), how, std::uint64_t{1} << detail::index_of_head<Net, Head>());
     return t.fit(samples, valid, o);
 }
