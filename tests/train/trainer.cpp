@@ -287,6 +287,10 @@ TEST_CASE_TEMPLATE("what training allocates is what the constants say", Backend,
     const memory heads_only = check(joint<frozen>{}, training_memory<tiny, joint<frozen>, Backend>(batch{4}));
     const memory in_turn = check(alternating<all>{}, training_memory<tiny, alternating<all>, Backend>(batch{4}));
     const memory twice = check(checkpointed<joint<all>>{}, training_memory<tiny, checkpointed<joint<all>>, Backend>(batch{4}));
+    const memory on_features = check(cached<joint<frozen>>{}, training_memory<tiny, cached<joint<frozen>>, Backend>(batch{4}));
+    CHECK(on_features.gradients == heads_only.gradients);
+    m.part_statistics();
+    check(alternating<all, norm_statistics::per_task>{}, training_memory<tiny, alternating<all, norm_statistics::per_task>, Backend>(batch{4}));
     CHECK(twice.arena < all_of_it.arena);
     CHECK(heads_only.gradients < all_of_it.gradients);
     CHECK(heads_only.moments < all_of_it.moments);

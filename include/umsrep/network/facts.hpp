@@ -186,10 +186,39 @@ template <class Strategy, int H>
 struct turn_of {
     static constexpr mode value(int stages) { return Strategy::value(stages, std::uint64_t{1} << H); }
 };
+/// What a cached strategy runs once for each sample, and how it validates.
+template <class Strategy>
+struct frozen_stages_of {
+    static constexpr mode value(int stages) {
+        mode m = Strategy::value(stages);
+        m.computes = portion::frozen_stages;
+        m.checkpoint = false;
+        return m;
+    }
+};
+template <class Strategy>
+struct validation_of_rest {
+    static constexpr mode value(int stages) {
+        mode m = validate::value(stages);
+        m.first_trained_stage = Strategy::value(stages).first_trained_stage;
+        m.computes = portion::rest;
+        return m;
+    }
+};
+/// Validation of head H, where each task has norm statistics of its own.
+template <int H>
+struct validation_of_head {
+    static constexpr mode value(int stages) {
+        mode m = validate::value(stages);
+        m.heads = std::uint64_t{1} << H;
+        return m;
+    }
+};
 
 } // namespace detail
 
-/// Memory of a trainer and its model under a strategy: the plans of all its turns and of its validation share one arena.
+/// Memory of a trainer and its model under a strategy: the plans of all its turns and of its validation share one arena. What a cached
+/// strategy keeps of its samples comes on top.
 template <class Net, class Strategy, class Layout = dense_float>
 constexpr memory training_memory(batch n, int moments_per_parameter = 2, threads t = threads{1}) {
     memory whole = memory_of<Net, train<Strategy>, Layout>(n, moments_per_parameter, t);
@@ -201,13 +230,25 @@ constexpr memory training_memory(batch n, int moments_per_parameter = 2, threads
         whole.workspace = std::max(whole.workspace, other.workspace);
         whole.border = std::max(whole.border, other.border);
     };
+    constexpr mode one_step = Strategy::value(network_traits<Net>::stage_count);
+    constexpr int heads = network_traits<Net>::head_count;
     if constexpr (Strategy::tasks == scheme::alternating) {
         whole.activations = whole.activation_gradients = whole.arena = whole.saved_statistics = whole.workspace = whole.border = 0;
         [&]<int... H>(std::integer_sequence<int, H...>) {
             (share(memory_of<Net, detail::turn_of<Strategy, H>, Layout>(n, 0, t)), ...);
-        }(std::make_integer_sequence<int, network_traits<Net>::head_count>{});
+        }(std::make_integer_sequence<int, heads>{});
     }
-    share(memory_of<Net, validate, Layout>(n, 0, t));
+    if constexpr (one_step.norms == norm_statistics::per_task) {
+        whole.parameters += (heads - 1) * detail::summary_of<Net>.statistics * Layout::scalar_bytes;
+        [&]<int... H>(std::integer_sequence<int, H...>) {
+            (share(memory_of<Net, detail::validation_of_head<H>, Layout>(n, 0, t)), ...);
+        }(std::make_integer_sequence<int, heads>{});
+    } else if constexpr (one_step.computes == portion::rest) {
+        share(memory_of<Net, detail::validation_of_rest<Strategy>, Layout>(n, 0, t));
+        share(memory_of<Net, detail::frozen_stages_of<Strategy>, Layout>(n, 0, t));
+    } else {
+        share(memory_of<Net, validate, Layout>(n, 0, t));
+    }
     return whole;
 }
 
