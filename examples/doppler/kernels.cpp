@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+#include "network.hpp"
+
+// Compiled once, here; see session.cpp.
+template struct umsrep::cpu<>;
