@@ -100,9 +100,9 @@ inline encoder_difference first_difference(const encoder_description& expected, 
     for (std::size_t s = 0; s < std::max(expected.stages.size(), got.stages.size()); ++s) {
         const auto* const a = s < expected.stages.size() ? &expected.stages[s] : nullptr;
         const auto* const b = s < got.stages.size() ? &got.stages[s] : nullptr;
-        if (a == nullptr) return {"stage '" + b->name + "'", "no such stage", std::to_string(b->layers.size()) + " layers"};
+        if (a == nullptr) return {"stage '" + b->name + "'", "no such stage", "one"};
         const std::string where = "stage '" + a->name + "'";
-        if (b == nullptr) return {where, std::to_string(a->layers.size()) + " layers", "no such stage"};
+        if (b == nullptr) return {where, "to be there", "no such stage"};
         if (a->name != b->name) return {"stage " + std::to_string(s + 1), "'" + a->name + "'", "'" + b->name + "'"};
         for (std::size_t l = 0; l < std::max(a->layers.size(), b->layers.size()); ++l) {
             const auto layer = [l](const encoder_description::stage& of) {
