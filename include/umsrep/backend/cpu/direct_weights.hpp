@@ -116,15 +116,15 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
         const int used = std::min(lanes, narrow.c - unit * lanes);
         for (int b = 0; b < p.blocks(unit); ++b) {
             const int first = (p.first_block(unit) + b) * lanes, channels = std::min(p.inner, wide.c - first);
-            // Columns of up to 16 (channel, tap), added up and turned into rows of the gradient.
+            float* const sum = sums + unit * p.weight_unit() + std::ptrdiff_t{b} * p.taps * p.inner * lanes;
+            for (int which = 1; which < plan.sums; ++which) k.read_row(sum + which * plan.sum(), p.taps * p.inner, {}, sum, true);
+            // Columns of up to 16 (channel, tap), turned into rows of the gradient.
             for (int i = 0; i < channels * p.taps; i += lanes) {
                 alignas(64) float columns[lanes * lanes];
                 const int count = std::min(lanes, channels * p.taps - i);
                 for (int j = 0; j < count; ++j) {
                     const int channel = (i + j) / p.taps, tap = (i + j) % p.taps;
-                    const float* const s = sums + unit * p.weight_unit() + ((std::ptrdiff_t{b} * p.taps + tap) * p.inner + channel) * lanes;
-                    std::copy_n(s, lanes, columns + j * lanes);
-                    for (int which = 1; which < plan.sums; ++which) k.read_row(s + which * plan.sum(), 1, {}, columns + j * lanes, true);
+                    std::copy_n(sum + (std::ptrdiff_t{tap} * p.inner + channel) * lanes, lanes, columns + j * lanes);
                 }
                 if (c.map.groups == 1) {
                     k.transpose(columns, lanes, count, used, c.gradient + (unit * lanes * per_group + first) * p.taps + i, per_group * p.taps);
