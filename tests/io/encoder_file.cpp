@@ -66,10 +66,6 @@ std::string refusal(const std::filesystem::path& path, double tolerance = io::go
     return message;
 }
 
-} // namespace encoder_file_test
-
-using namespace encoder_file_test;
-
 TEST_CASE("a pre-trained encoder comes back bit for bit, in a network with other heads, with all that is known of it") {
     const test::temporary_folder f;
     const auto learnt = learn<small_encoder>();
@@ -192,3 +188,5 @@ TEST_CASE("an encoder file is written whole or not at all") {
     classifier m{seed{5}};
     CHECK_NOTHROW(io::load_encoder(m, f / "e.safetensors"));
 }
+
+} // namespace encoder_file_test

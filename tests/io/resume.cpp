@@ -39,10 +39,7 @@ std::vector<history> run(model<two_tasks>& m, const std::filesystem::path& folde
                optim::adamw{.lr = 1e-2}, o, how, io::resumable{folder, "the run of this test"});
 }
 
-} // namespace resume_test
-
 TEST_CASE("phases killed at any moment and resumed end in the bits of phases never killed") {
-    using namespace resume_test;
     const test::temporary_folder f, g;
     model<two_tasks> whole{seed{1}};
     const auto expected = run(whole, f.path(), [](int) {}); // 15 batches, 3 an epoch
@@ -83,3 +80,5 @@ TEST_CASE("phases killed at any moment and resumed end in the bits of phases nev
     }
     CHECK(test::same_bits(whole.parameters(), again.parameters()));
 }
+
+} // namespace resume_test

@@ -67,10 +67,6 @@ void check_same() {
     CHECK(c.bytes == 0);
 }
 
-} // namespace cached_test
-
-using namespace cached_test;
-
 TEST_CASE_TEMPLATE("training on kept features ends in the bits of training without, and runs the encoder once for each sample", Backend,
                    reference<float>, cpu<>, test::deferring) {
     check_same<joint<frozen>, Backend>();
@@ -130,3 +126,5 @@ TEST_CASE("a step on kept features costs what a step costs without the frozen st
     static_assert(plan<all_taps, train<cached<joint<frozen>>>>.arena <= plan<all_taps, train<joint<frozen>>>.arena);
     CHECK(training_macs<all_taps, cached<joint<last<1>>>> < training_macs<all_taps, joint<last<1>>>);
 }
+
+} // namespace cached_test

@@ -53,10 +53,6 @@ bool same_old_outputs(const Prediction& a, const Prediction& b) {
            same_bits(a.template get<"lungs">(), b.template get<"lungs">());
 }
 
-} // namespace norm_statistics_test
-
-using namespace norm_statistics_test;
-
 TEST_CASE("a task that is added to a trained model leaves the outputs of the others as they are, to the bit") {
     const auto images = some_images();
     net_model m = with_two_tasks();
@@ -162,3 +158,5 @@ TEST_CASE("tasks with statistics of their own cannot step together") {
     CHECK(message(cached<alternating<frozen>>{}) ==
           "a model with norm statistics per task: expected an alternating or independent strategy, not cached, got cached alternating");
 }
+
+} // namespace norm_statistics_test

@@ -57,10 +57,6 @@ struct watch {
     }
 };
 
-} // namespace phases_test
-
-using namespace phases_test;
-
 TEST_CASE("one phase is a run without phases, bit for bit") {
     net_model a{seed{1}}, b{seed{1}};
     auto samples = tiny_loader(a);
@@ -182,3 +178,5 @@ TEST_CASE("L2-SP with values that make no sense is refused") {
     CHECK(message({.strength = 1, .start = {1, 2}})
               .starts_with("L2-SP: start: expected " + std::to_string(m.parameters().size()) + " parameters, got 2"));
 }
+
+} // namespace phases_test

@@ -35,10 +35,6 @@ pretrained<two_stages, Source, cpu<>> learn(int epochs, std::uint64_t number = 1
         {.modality = "Test", .random = seed{number}, .batch_size = 6, .loading_threads = 0, .run = {.epochs = epochs}});
 }
 
-} // namespace source_task_test
-
-using namespace source_task_test;
-
 TEST_CASE("denoising, super-resolution and masked reconstruction change the image and want it back") {
     const data::sample clean = sample_of(3);
     const auto check = [&](const auto& task) {
@@ -162,3 +158,5 @@ TEST_CASE("image statistics are those of all pixels, per channel, and do not dep
         CHECK(cut.greatest[c] == whole.greatest[c]);
     }
 }
+
+} // namespace source_task_test
