@@ -11,8 +11,8 @@
 namespace umsrep::cpu_ops {
 
 /// Packs rows [first, first + rows) of a sample's source, from column `from` on: zeros outside, deferred norms applied.
-inline void pack_rows(const kernel_table& k, const parts<const float>& source, shape s, int sample, int block, int first, int rows, int from, int columns, int pixel,
-                      float* out) {
+inline void pack_rows(const kernel_table& k, const parts<const float>& source, shape s, int sample, int block, int first, int rows, int from,
+                      int columns, int pixel, float* out) {
     const bool dense = stored_dense(s);
     const int inside_begin = std::clamp(-from, 0, columns), inside_end = std::clamp(s.w - from, inside_begin, columns);
     for (int r = 0; r < rows; ++r) {
@@ -26,7 +26,8 @@ inline void pack_rows(const kernel_table& k, const parts<const float>& source, s
         std::fill(row + std::ptrdiff_t{inside_end} * pixel, row + std::ptrdiff_t{columns} * pixel, 0.0f);
         if (!dense) {
             const located<const float> in = locate(source, sample, block);
-            k.read_row(in.plane + (std::ptrdiff_t{y} * s.w + from + inside_begin) * lanes, inside_end - inside_begin, in.as, row + std::ptrdiff_t{inside_begin} * pixel, false);
+            k.read_row(in.plane + (std::ptrdiff_t{y} * s.w + from + inside_begin) * lanes, inside_end - inside_begin, in.as,
+                       row + std::ptrdiff_t{inside_begin} * pixel, false);
             continue;
         }
         const part<const float>& p = source[0];
@@ -66,8 +67,8 @@ public:
 
     direct_rows read(const direct_band& b, float* packed) const {
         if (as_it_lies_)
-            return {block_plane(value_[0].data, s_, b.sample, 0) + (std::ptrdiff_t{first_row(b)} * s_.w + p_.x.first_shift()) * lanes, std::ptrdiff_t{s_.w} * lanes,
-                    s_.plane() * lanes};
+            return {block_plane(value_[0].data, s_, b.sample, 0) + (std::ptrdiff_t{first_row(b)} * s_.w + p_.x.first_shift()) * lanes,
+                    std::ptrdiff_t{s_.w} * lanes, s_.plane() * lanes};
         for (int block = 0; block < p_.in; ++block)
             pack_rows(k_, value_, s_, b.sample, block, first_row(b), rows(b), p_.x.first_shift(), p_.columns(), p_.pixel(), packed + block * p_.packed_block());
         return {packed, p_.packed_row(), p_.packed_block()};

@@ -73,8 +73,8 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
                 const direct_band then(p, task + 1);
                 ahead units;
                 if (!narrow_dense && c.narrow.count == 1)
-                    units = {locate(c.narrow, then.sample, first_unit).plane + std::ptrdiff_t{then.first} * narrow.w * lanes, then.count * narrow.w, last_unit - first_unit,
-                             narrow.plane() * lanes};
+                    units = {locate(c.narrow, then.sample, first_unit).plane + std::ptrdiff_t{then.first} * narrow.w * lanes,
+                             then.count * narrow.w, last_unit - first_unit, narrow.plane() * lanes};
                 next = {source.memory(then), units, pairs.size() * p.reach * p.taps};
             }
             for (int unit = first_unit; unit < last_unit;) {
@@ -82,7 +82,8 @@ inline void direct_weights(const kernel_table& k, const weight_pass& c) {
                 m.units = unit + 1 < last_unit && c.map.groups == 1 ? 2 : 1;
                 if (packs_narrow) {
                     for (int u = 0; u < m.units; ++u)
-                        pack_rows(k, c.narrow, narrow, band.sample, unit + u, band.first, band.count, 0, narrow.w, lanes, packed_narrow + u * plan.narrow_rows());
+                        pack_rows(k, c.narrow, narrow, band.sample, unit + u, band.first, band.count, 0, narrow.w, lanes,
+                                  packed_narrow + u * plan.narrow_rows());
                     m.b = packed_narrow;
                     m.b_unit = plan.narrow_rows();
                 } else {
