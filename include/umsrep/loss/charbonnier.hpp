@@ -31,8 +31,8 @@ struct charbonnier {
         a.check("charbonnier", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
         if (!(epsilon > 0.0) || !std::isfinite(epsilon))
             throw option_error("charbonnier epsilon", "a finite value > 0", detail::text(epsilon));
-        const auto element = [this](const detail::pack& x, const detail::pack& t, std::ptrdiff_t) {
-            const detail::pack d = x - t, root = (d * d + epsilon * epsilon).sqrt();
+        const auto element = [this](const auto& x, const auto& t, std::ptrdiff_t) {
+            const detail::pack_for<T> d = x - t, root = (d * d + epsilon * epsilon).sqrt();
             return detail::points{root, d / root};
         };
         return detail::mean_over_present(a, detail::finite{"charbonnier"}, element);

@@ -50,7 +50,7 @@ struct cross_entropy {
         const double hard = 1.0 - label_smoothing, soft = label_smoothing / classes;
 
         return scale * detail::sum_over_labelled(a, labels, [&](const detail::labelled_pixels<T>& at) {
-            using detail::pack;
+            using pack = detail::pack_for<T>;
             const detail::softmax<T> p{at};
             const pack hard_weight = hard * at.of_label(class_weight);
             pack value = hard_weight * -p.log_of_label();

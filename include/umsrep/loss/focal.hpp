@@ -52,16 +52,16 @@ struct focal {
     }
 
 private:
-    detail::points element(const detail::pack& x, const detail::pack& t) const {
-        using detail::pack;
+    template <class Pack>
+    detail::points element(const Pack& x, const Pack& t) const {
         const detail::logistic at{x};
-        const pack alpha_t = alpha ? pack(*alpha * t + (1.0 - *alpha) * (1.0 - t)) : pack(pack::Ones());
-        const pack entropy = (1.0 - t) * x + at.softplus_of_negative(x);
-        const pack miss = at.yes * (1.0 - t) + at.no * t; // 1 - p_t without cancellation
-        const pack log_miss = miss.max(detail::least_miss).log();
-        const pack focus = (gamma * log_miss).exp(); // miss^gamma
+        const Pack alpha_t = alpha ? Pack(*alpha * t + (1.0 - *alpha) * (1.0 - t)) : Pack(Pack::Ones());
+        const Pack entropy = (1.0 - t) * x + at.softplus_of_negative(x);
+        const Pack miss = at.yes * (1.0 - t) + at.no * t; // 1 - p_t without cancellation
+        const Pack log_miss = miss.max(detail::least_miss).log();
+        const Pack focus = (gamma * log_miss).exp(); // miss^gamma
         // d miss / d x = (1 - 2 t) p q
-        const pack sharpen = gamma * ((gamma - 1.0) * log_miss).exp() * (1.0 - 2.0 * t) * at.yes * at.no * entropy;
+        const Pack sharpen = gamma * ((gamma - 1.0) * log_miss).exp() * (1.0 - 2.0 * t) * at.yes * at.no * entropy;
         return {alpha_t * focus * entropy, alpha_t * (focus * (at.yes * (1.0 - t) - at.no * t) + sharpen)};
     }
 };
@@ -96,7 +96,7 @@ struct focal_cross_entropy {
         const double scale = counted > 0.0 ? 1.0 / counted : 0.0;
 
         return scale * detail::sum_over_labelled(a, labels, [&](const detail::labelled_pixels<T>& at) {
-            using detail::pack;
+            using pack = detail::pack_for<T>;
             const detail::softmax<T> p{at};
             const pack class_weight =
                 at.of_label([&](int y) { return class_weights.empty() ? 1.0 : class_weights[static_cast<std::size_t>(y)]; });

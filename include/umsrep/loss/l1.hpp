@@ -14,8 +14,9 @@ namespace umsrep::loss {
 namespace detail {
 
 struct l1_element {
-    points operator()(const pack& x, const pack& t, std::ptrdiff_t) const {
-        const pack d = x - t;
+    template <class Pack>
+    points operator()(const Pack& x, const Pack& t, std::ptrdiff_t) const {
+        const Pack d = x - t;
         return {d.abs(), sign(d)};
     }
 };

@@ -25,8 +25,8 @@ struct l2 {
                     double weight, tensor_view<std::type_identity_t<T>> gradient, workspace room = {}) const {
         const detail::arguments<T> a{logits, targets, present, weight, gradient, room};
         a.check("l2", target_shape(logits.s), scratch_size(logits.n, logits.s, room.threads()));
-        return detail::mean_over_present(a, detail::finite{"l2"}, [](const detail::pack& x, const detail::pack& t, std::ptrdiff_t) {
-            const detail::pack d = x - t;
+        return detail::mean_over_present(a, detail::finite{"l2"}, [](const auto& x, const auto& t, std::ptrdiff_t) {
+            const detail::pack_for<T> d = x - t;
             return detail::points{d * d, 2.0 * d};
         });
     }

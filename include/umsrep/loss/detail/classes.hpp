@@ -127,7 +127,7 @@ class softmax {
 public:
     explicit softmax(const labelled_pixels<T>& at) : at_{at}, highest_{at.logit(0)} {
         for (int c = 1; c < at.classes(); ++c) highest_ = highest_.max(at.logit(c));
-        pack total = pack::Zero();
+        pack_for<T> total = pack::Zero();
         for (int c = 0; c < at.classes(); ++c) total += (at.logit(c) - highest_).exp();
         // Apart: adding the two would round log(total) away beside a large logit.
         log_sum_ = total.log();
@@ -139,7 +139,7 @@ public:
 
 private:
     const labelled_pixels<T>& at_;
-    pack highest_, log_sum_;
+    pack_for<T> highest_, log_sum_;
 };
 
 /// Sum of `value(pixels)` over the labelled pixels of the present samples; `value` also puts the gradient of every class. The

@@ -26,11 +26,12 @@ void clear_sample(tensor_view<T> gradient, int sample) {
 }
 
 /// A weight for each of the sixteen elements from `first` on of a sample with planes of `plane` elements: that of its channel.
-inline pack weights_of_channels(std::span<const double> weights, std::ptrdiff_t plane, std::ptrdiff_t first) {
-    if (weights.empty()) return pack::Ones();
+template <class Pack = pack>
+Pack weights_of_channels(std::span<const double> weights, std::ptrdiff_t plane, std::ptrdiff_t first) {
+    if (weights.empty()) return Pack::Ones();
     const auto channel = [&](int lane) { return std::min(static_cast<std::size_t>((first + lane) / plane), weights.size() - 1); };
-    if (channel(0) == channel(lanes - 1)) return pack::Constant(weights[channel(0)]);
-    pack result;
+    if (channel(0) == channel(lanes - 1)) return Pack::Constant(weights[channel(0)]);
+    Pack result;
     for (int l = 0; l < lanes; ++l) result[l] = weights[channel(l)];
     return result;
 }

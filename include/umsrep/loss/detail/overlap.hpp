@@ -90,7 +90,7 @@ private:
     sums measure(const arguments<T>& a, int sample, std::ptrdiff_t begin, std::ptrdiff_t end) const {
         sums s;
         for_packs(begin, end, [&](std::ptrdiff_t i, int count) {
-            const pack x = load(a.logits.sample(sample) + i, count), t = load(a.target.sample(sample) + i, count);
+            const auto x = load(a.logits.sample(sample) + i, count), t = load(a.target.sample(sample) + i, count);
             const logistic at{x};
             s.both += sum(at.yes * t, count);
             s.predicted += sum(at.yes, count);
@@ -106,9 +106,9 @@ private:
         T* const gradient = a.gradient.sample(sample);
         if (!a.has(sample)) return void(std::fill(gradient + begin, gradient + end, T{0}));
         for_packs(begin, end, [&](std::ptrdiff_t i, int count) {
-            const pack x = load(a.logits.sample(sample) + i, count), t = load(a.target.sample(sample) + i, count);
+            const auto x = load(a.logits.sample(sample) + i, count), t = load(a.target.sample(sample) + i, count);
             const logistic at{x};
-            pack slope = step * (ratio - 2.0 * t) * at.yes * at.no;
+            pack_for<T> slope = step * (ratio - 2.0 * t) * at.yes * at.no;
             if constexpr (WithEntropy) slope += entropy_step * ((1.0 - t) - (1.0 + (weights(a, i) - 1.0) * t) * at.no);
             store(gradient + i, slope, count, write::replace);
         });

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <Eigen/Core>
@@ -35,9 +36,6 @@ struct frame {
     constexpr std::ptrdiff_t inner_size() const { return std::ptrdiff_t{inner_h()} * inner_w(); }
     constexpr frame half() const { return {h / 2, w / 2}; }
 };
-
-using row = Eigen::Map<Eigen::ArrayXd>;
-using const_row = Eigen::Map<const Eigen::ArrayXd>;
 
 /// The Gaussian along a row of n + 10 elements.
 inline void smooth_along(const double* in, std::ptrdiff_t n, double* out) {
@@ -77,7 +75,12 @@ constexpr std::ptrdiff_t similarity_rows(std::ptrdiff_t width) { return 7 * row_
 ///
 /// One sweep down the image: a row of the image gives a row of smoothed moments eleven rows later, that gives a row of derivatives with
 /// respect to the moments, and the smoothing's transpose of these a row of the gradient. So everything between stays in the cache.
-inline double similarity(const double* x, const double* y, frame f, bool luminance, double* gradient, double* scratch) {
+template <class T>
+T similarity(const T* x, const T* y, frame f, bool luminance, std::type_identity_t<T>* gradient, T* scratch) {
+    static_assert(std::is_same_v<T, double>, "a template only because it is compiled where it is used only");
+    using values = pack_for<T>;
+    using row = Eigen::Map<Eigen::ArrayX<T>>;
+    using const_row = Eigen::Map<const Eigen::ArrayX<T>>;
     const std::ptrdiff_t w = f.w, inner = f.inner_w(), reach = ssim_window - 1;
     const row_ring mean_x{scratch, inner}, mean_y{scratch, inner};    // E[x], E[y]
     const row_ring squares{scratch, inner}, product{scratch, inner}; // E[x^2 + y^2], E[xy]
@@ -95,18 +98,18 @@ inline double similarity(const double* x, const double* y, frame f, bool luminan
     const auto differentiate_row = [&](int r) { // moments of inner row r, in mx, my, ss, xy
         for (std::ptrdiff_t j = 0; j < inner; j += lanes) {
             const int count = static_cast<int>(std::min<std::ptrdiff_t>(lanes, inner - j));
-            const pack a = load(mx + j, count), b = load(my + j, count), aa_bb = a * a + b * b;
-            const pack above = 2.0 * (load(xy + j, count) - a * b) + ssim_c2, below = (load(ss + j, count) - aa_bb) + ssim_c2;
-            const pack over = 1.0 / below, cs = above * over;
-            pack l = pack::Ones(), l_slope = pack::Zero(); // d l / d mx
+            const values a = load(mx + j, count), b = load(my + j, count), aa_bb = a * a + b * b;
+            const values above = 2.0 * (load(xy + j, count) - a * b) + ssim_c2, below = (load(ss + j, count) - aa_bb) + ssim_c2;
+            const values over = 1.0 / below, cs = above * over;
+            values l = values::Ones(), l_slope = values::Zero(); // d l / d mx
             if (luminance) {
-                const pack light = 1.0 / (aa_bb + ssim_c1);
+                const values light = 1.0 / (aa_bb + ssim_c1);
                 l = (2.0 * a * b + ssim_c1) * light;
                 l_slope = 2.0 * (b - l * a) * light;
             }
             sum += detail::sum(l * cs, count);
             if (gradient == nullptr) continue;
-            const pack common = share * l * over;
+            const values common = share * l * over;
             store(slopes[0][r] + j, share * l_slope * cs + 2.0 * common * (cs * a - b), count, write::replace);
             store(slopes[1][r] + j, -common * cs, count, write::replace);
             store(slopes[2][r] + j, 2.0 * common, count, write::replace);
@@ -234,7 +237,7 @@ public:
         if (gradient != nullptr) {
             const double outer = -weight * (used_ == 1 ? 1.0 : product);
             for (std::size_t j = used_; j-- > 0;) {
-                row{gs_[j], level_[j].size()} *= outer * slope[j];
+                std::for_each(gs_[j], gs_[j] + level_[j].size(), [by = outer * slope[j]](double& g) { g *= by; });
                 if (j + 1 < used_) halve_adjoint(gs_[j + 1], level_[j], gs_[j]);
             }
             std::transform(gs_[0], gs_[0] + level_[0].size(), gradient, [](double g) { return static_cast<T>(g); });
