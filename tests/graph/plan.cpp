@@ -23,9 +23,32 @@ constexpr storage_policy policies[] = {dense_storage, blocked, {in_blocks, few_c
                                        {in_blocks, few_channels, true, 2}};
 
 std::string text_of(const mode& m) {
-    return std::string(m.training ? "train" : m.logits ? "validate" : "infer") + ", heads " + std::to_string(m.heads & 7) + ", first trained stage " +
-           std::to_string(m.first_trained_stage) + ", norms " + std::to_string(static_cast<int>(m.norms)) +
-           (m.checkpoint ? ", checkpointed" : "");
+    return std::string(m.training ? "train"
+                       : m.logits ? "validate"
+                                  : "infer") +
+           ", heads " + std::to_string(m.heads & 7) + ", first trained stage " + std::to_string(m.first_trained_stage) + ", norms " +
+           std::to_string(static_cast<int>(m.norms)) + (m.checkpoint ? ", checkpointed" : "") +
+           (m.computes == portion::rest            ? ", rest"
+            : m.computes == portion::frozen_stages ? ", frozen stages"
+                                                   : "");
+}
+
+/// What a cached strategy plans: the frozen stages apart, the rest given what they give, in training and in validation.
+std::vector<mode> portions_of(const graph& g) {
+    std::vector<mode> result;
+    for (mode m : modes_of(g)) {
+        if (!m.training || m.first_trained_stage == 0 || m.norms == norm_statistics::adaptive) continue;
+        m.computes = portion::rest;
+        result.push_back(m);
+        if (m.checkpoint) continue;
+        m.computes = portion::frozen_stages;
+        result.push_back(m);
+        m.computes = portion::rest;
+        m.training = false;
+        m.logits = true;
+        result.push_back(m);
+    }
+    return result;
 }
 
 } // namespace
@@ -68,6 +91,32 @@ TEST_CASE("every read of a plan finds the value it needs, on random networks in 
     CHECK(concats > 1000);
     CHECK(second > 200);
     CHECK(twice > 10000);
+}
+
+TEST_CASE("the frozen stages and the rest, planned apart, find what they need, on random networks") {
+    constexpr seed s{12};
+    INFO("seed " << s.value);
+    int given = 0, wanted = 0, inner = 0;
+    for (std::uint64_t i = 0; i < 400; ++i) {
+        random_stream r(s, "graph", i);
+        const graph g = random_graph(r);
+        INFO("network " << i);
+        for (const mode& m : portions_of(g)) {
+            const storage_policy& storage = policies[i % std::size(policies)];
+            const execution_plan p = make_plan(g, m, storage);
+            INFO(text_of(m));
+            REQUIRE(simulator(g, m, p, storage).run() == "");
+            REQUIRE(overlapping(p) == "");
+            for (int n = 1; n < g.size(); ++n) {
+                given += p.nodes[static_cast<std::size_t>(n)].given ? 1 : 0;
+                wanted += p.nodes[static_cast<std::size_t>(n)].wanted ? 1 : 0;
+                inner += p.nodes[static_cast<std::size_t>(n)].given && g.stages[static_cast<std::size_t>(g[n].owner)].output != n ? 1 : 0;
+            }
+        }
+    }
+    CHECK(given > 1000);
+    CHECK(wanted > 1000);
+    CHECK(inner > 0); // taps within a stage
 }
 
 TEST_CASE("the simulator notices a plan that is wrong") {

@@ -22,8 +22,12 @@ public:
     /// Empty where the plan computes what it should; otherwise what went wrong first.
     std::string run() {
         find_what_is_needed();
-        if (p_.nodes[0].value < 0) return "the image has no place";
-        write(p_.nodes[0].value, value_of(0));
+        if ((p_.nodes[0].value >= 0) != needed_[0]) return "the image has a place where it is read, and only there";
+        if (needed_[0]) write(p_.nodes[0].value, value_of(0));
+        for (int i = 1; i < g_.size(); ++i) {
+            expect(p_.nodes[at(i)].given == given(i), i, "given from outside where the frozen stages end");
+            if (given(i)) write(p_.nodes[at(i)].value, value_of(i));
+        }
         check_deferred();
         forward_runs_.assign(g_.nodes.size(), 0);
         backward_runs_.assign(g_.nodes.size(), 0);
@@ -39,11 +43,16 @@ public:
         }
         for (int i = 1; i < g_.size(); ++i) {
             const int once = in_parts(i) ? 0 : 1; // such a concatenation is no work
-            expect(forward_runs_[at(i)] == (needed_[at(i)] ? once : 0), i, "computed as often as needed");
+            expect(forward_runs_[at(i)] == (needed_[at(i)] && !given(i) ? once : 0), i, "computed as often as needed");
             expect(backward_runs_[at(i)] == (differentiated_[at(i)] ? once : 0), i, "differentiated as often as needed");
             expect(second_runs_[at(i)] <= (m_.checkpoint ? 1 : 0), i, "computed twice only where that is asked for");
             expect(second_runs_[at(i)] == 0 || second_reads_[at(i)] > 0, i, "not computed twice in vain");
             expect(p_.nodes[at(i)].trains == trains(i), i, "trained where its part trains");
+        }
+        for (int i = 1; i < g_.size(); ++i) {
+            expect(p_.nodes[at(i)].wanted == asked_for_[at(i)], i, "wanted where it is read from outside");
+            if (asked_for_[at(i)]) read_value(i, "when all is computed");
+            expect(!asked_for_[at(i)] || !deferred(i), i, "a value that is stored for whoever asks");
         }
         expect(heads_run_ == heads_expected_, 0, "every head once");
         return failure_;
@@ -70,14 +79,28 @@ private:
     bool trains(int i) const {
         return m_.training && needed_[at(i)] && (g_[i].weight || g_[i].bias) && (!in_encoder(i) || g_[i].owner >= m_.first_trained_stage);
     }
+    bool frozen(int i) const { return i > 0 && g_[i].owner < m_.first_trained_stage; }
+    /// In the rest of a network whose frozen stages run elsewhere, `need` goes no further than what crosses.
+    bool given(int i) const { return m_.computes == portion::rest && frozen(i) && needed_[at(i)]; }
+    void need_frozen_stages_only() {
+        for (int i = 1; i < g_.size(); ++i)
+            for (const int x : g_[i].inputs)
+                if (needed_[at(i)] && !frozen(i) && x >= 0 && frozen(x)) asked_for_[at(x)] = true;
+        needed_.assign(g_.nodes.size(), false);
+        heads_expected_.clear();
+        for (int i = 1; i < g_.size(); ++i)
+            if (asked_for_[at(i)]) need(i);
+    }
     void find_what_is_needed() {
         needed_.assign(g_.nodes.size(), false);
+        asked_for_.assign(g_.nodes.size(), false);
         differentiated_.assign(g_.nodes.size(), false);
         for (int h = 0; h < g_.head_count(); ++h)
             if (m_.has_head(h)) {
                 heads_expected_.push_back(h);
                 need(result_of(g_.heads[at(h)], m_));
             }
+        if (m_.computes == portion::frozen_stages) need_frozen_stages_only();
         for (int i = 0; i < g_.size(); ++i) {
             if (!needed_[at(i)]) continue;
             differentiated_[at(i)] = trains(i);
@@ -96,6 +119,7 @@ private:
     void need(int i) {
         if (i < 0 || needed_[at(i)]) return;
         needed_[at(i)] = true;
+        if (given(i)) return;
         for (const int x : g_[i].inputs) need(x);
     }
 
@@ -280,7 +304,7 @@ private:
     const execution_plan& p_;
     storage_policy storage_;
     std::vector<content> contents_;
-    std::vector<bool> needed_, differentiated_;
+    std::vector<bool> needed_, differentiated_, asked_for_;
     std::vector<std::set<std::pair<int, int>>> wanted_;
     std::vector<int> forward_runs_, backward_runs_, second_runs_, second_reads_, heads_run_, heads_expected_;
     content pending_{};

@@ -44,6 +44,7 @@ constexpr std::vector<node_use> prune(const graph& g, const mode& m) {
                 if (input >= 0 && at(i).forward && !frozen(i))
                     border[static_cast<std::size_t>(input)] = computed[static_cast<std::size_t>(input)] = true;
         const bool inner = m.computes == portion::frozen_stages;
+        computed[0] = false; // the image is read by both
         for (int i = g.size() - 1; i > 0; --i) {
             const std::size_t n = static_cast<std::size_t>(i);
             at(i).given = !inner && frozen(i) && border[n];
@@ -52,7 +53,7 @@ constexpr std::vector<node_use> prune(const graph& g, const mode& m) {
             for (const int input : g[i].inputs)
                 if (input >= 0 && inner && at(i).forward) computed[static_cast<std::size_t>(input)] = true;
         }
-        at(0).forward = at(0).forward && (inner || border[0]);
+        at(0).forward = inner ? computed[0] : border[0];
     }
     if (!m.training) return use;
 

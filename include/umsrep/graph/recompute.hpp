@@ -46,7 +46,7 @@ constexpr std::vector<int> recompute(const graph& g, const mode& m, const std::v
 
     std::vector<char> kept(g.nodes.size(), false), needed(g.nodes.size(), false);
     for (int i = 0; i < g.size(); ++i)
-        if (use[at(i)].forward)
+        if (use[at(i)].forward && !use[at(i)].given)
             for (const int input : g[i].inputs)
                 if (input >= 0 && part[at(input)] != part[at(i)]) mark(kept, input);
     for (int h = 0; h < g.head_count(); ++h)
