@@ -58,12 +58,6 @@ public:
     std::span<const T> gradients() const { return gradients_.span(); }
     std::span<T> gradient(const slot& s) { return at(gradients_, s.offset, s.offset + s.size); }
 
-    /// The parameters of part p, counted from the first that trains: [begin, end); empty where none trains.
-    std::array<std::size_t, 2> range(std::size_t p) const {
-        if (parts_[p].begin == parts_[p].end) return {0, 0};
-        return {static_cast<std::size_t>(parts_[p].begin - first_), static_cast<std::size_t>(parts_[p].end - first_)};
-    }
-
     /// The moments, and how often each part was updated: what a checkpoint needs.
     std::span<T> moments(std::size_t i) { return moments_[i].span(); }
     std::span<std::int64_t> updates() { return updates_; }

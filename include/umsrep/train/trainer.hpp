@@ -19,14 +19,11 @@
 #include <umsrep/optim/l2_sp.hpp>
 #include <umsrep/train/affinity.hpp>
 #include <umsrep/train/balance/balancer.hpp>
-#include <umsrep/train/feature_cache.hpp>
-#include <umsrep/train/head_losses.hpp>
 #include <umsrep/train/identity.hpp>
 #include <umsrep/train/options.hpp>
 #include <umsrep/train/progress.hpp>
-#include <umsrep/train/task_gradients.hpp>
+#include <umsrep/train/task_runs.hpp>
 #include <umsrep/train/trained_parts.hpp>
-#include <umsrep/train/turn.hpp>
 
 namespace umsrep {
 
@@ -64,34 +61,34 @@ public:
     Model& trained_model() { return *model_; }
     const history& past() const { return history_; }
     /// What a cached strategy keeps of its samples; null for others.
-    const feature_cache<typename Model::backend>* features() const { return features_.get(); }
-    bool trains_head(int h) const { return ((heads_ >> h) & 1U) != 0; }
+    const feature_cache<typename Model::backend>* features() const { return runs_.features(); }
+    bool trains_head(int h) const { return runs_.trains(static_cast<std::size_t>(h)); }
 
     /// The loss of a head, to set its options: `t.loss<"finding">().class_weights = {...}`.
     template <fixed_string Name>
     auto& loss() {
-        return losses_.template get<static_cast<std::size_t>(detail::index_of_head<Net, Name>())>();
+        return runs_.losses().template get<static_cast<std::size_t>(detail::index_of_head<Net, Name>())>();
     }
 
     /// One update on one batch. Returns the mean loss of each head, NaN for heads that this step did not train or that have no
     /// labelled sample in the batch; such a head's parameters do not move.
     const std::vector<double>& step(const data::batch& b) {
-        losses_.check(b);
+        runs_.losses().check(b);
         std::fill(loss_.begin(), loss_.end(), nan());
-        if (balancer_.active()) balancer_.begin([&](std::size_t h) { return takes_part(h, b); });
+        balance::balancer* const balancer = balancer_.active() ? &balancer_ : nullptr;
+        if (balancer != nullptr) balancer->begin([&](std::size_t h) { return runs_.takes_part(h, b); });
         if (balancer_.combines()) {
-            run_apart(b, purpose::step, loss_);
-            const auto coefficients = balancer_.combine(apart_->gradients.multiply(balancer_.present(), model_->pool()));
-            apart_->gradients.combine(coefficients, shared_gradient(), model_->pool());
-            update(apart_->reaches, b);
+            const std::vector<char>& reaches = runs_.run_apart(b, step_number(), loss_, balancer);
+            task_gradients<T>& gradients = *runs_.shared_gradients();
+            const auto coefficients = balancer_.combine(gradients.multiply(balancer_.present(), model_->pool()));
+            gradients.combine(coefficients, parts_.gradients().first(gradients.size()), model_->pool());
+            update(reaches, b);
         } else {
-            turn<backend>& now = turns_[next_turn(b)];
-            run(now, b, purpose::step, loss_);
-            update(now.reaches, b);
+            update(runs_.run_next(b, step_number(), loss_, balancer), b);
         }
         if (balancer_.active()) balancer_.learn();
         if (balancer_.observes()) {
-            forward(b, observed_);
+            runs_.forward(b, step_number(), observed_);
             balancer_.observe(observed_);
         }
         ++now_.steps;
@@ -102,22 +99,23 @@ public:
     /// of that rate along each one's gradient does to the losses of all. Moves nothing, but `gradients()` are then those of the last task.
     /// Costs a step for each task, and with a rate as many forward passes again. The first call allocates.
     void measure(const data::batch& b, task_affinity& a, double rate = 0) {
-        losses_.check(b);
-        if (!apart_) make_apart();
+        runs_.losses().check(b);
+        runs_.make_apart();
+        task_gradients<T>& gradients = *runs_.shared_gradients();
         std::vector<double> before(head_count, nan()), after(head_count, nan());
-        run_apart(b, purpose::gradients, before);
-        put_back_statistics();
+        runs_.run_apart(b, step_number(), before, nullptr);
+        runs_.put_back_statistics();
         std::vector<char> present(head_count);
-        for (std::size_t h = 0; h < present.size(); ++h) present[h] = takes_part(h, b) ? 1 : 0;
-        a.add(apart_->gradients.multiply(present, model_->pool()));
+        for (std::size_t h = 0; h < present.size(); ++h) present[h] = runs_.takes_part(h, b) ? 1 : 0;
+        a.add(gradients.multiply(present, model_->pool()));
         if (!(rate > 0)) return;
-        const std::span<T> shared = trained_parameters().first(apart_->gradients.size());
+        const std::span<T> shared = trained_parameters().first(gradients.size());
         const std::vector<T> start(shared.begin(), shared.end());
         for (std::size_t i = 0; i < present.size(); ++i) {
             if (present[i] == 0) continue;
-            const std::span<const T> gradient = apart_->gradients.of(i);
+            const std::span<const T> gradient = gradients.of(i);
             for (std::size_t k = 0; k < shared.size(); ++k) shared[k] = start[k] - static_cast<T>(rate) * gradient[k];
-            forward(b, after);
+            runs_.forward(b, step_number(), after);
             for (std::size_t j = 0; j < present.size(); ++j)
                 if (present[j] != 0) a.add_gain(i, j, 1 - after[j] / before[j]);
         }
@@ -130,7 +128,9 @@ public:
         return {history_.heads, std::move(stages)};
     }
     /// The inner products of the tasks' gradients in the last step of a policy that needs them, or in the last `measure`; null before.
-    const balance::inner_products* inner_products() const { return apart_ ? &apart_->gradients.products() : nullptr; }
+    const balance::inner_products* inner_products() const {
+        return runs_.shared_gradients() != nullptr ? &runs_.shared_gradients()->products() : nullptr;
+    }
 
     /// The gradients that the last step followed, by the names of the parameters; clipped if they were. Stages and heads that the step did
     /// not train keep those of an earlier step.
@@ -150,18 +150,14 @@ public:
         std::vector<double> sum(head_count, 0), count(head_count, 0);
         samples.start(0);
         while (const auto b = samples.next()) {
-            losses_.check(*b);
-            const auto take = [&](int h, tensor_view<T> logits) {
+            runs_.losses().check(*b);
+            runs_.run_validation(*b, [&](int h, tensor_view<T> logits) {
                 const std::size_t i = static_cast<std::size_t>(h);
-                const double loss = losses_.evaluate(h, *b, logits, {}, 1), labels = static_cast<double>(labelled(*b, i));
+                const double loss = runs_.losses().evaluate(h, *b, logits, {}, 1), labels = static_cast<double>(labelled(*b, i));
                 if (labels == 0) return;
                 sum[i] += std::isnan(loss) ? std::numeric_limits<double>::infinity() : loss * labels;
                 count[i] += labels;
-            };
-            for (executor<backend>& e : validations_) {
-                feed(e, *b, sample_set::validation);
-                model_->run(e, static_cast<int>(b->size()), take, task_of(e.plan().what.heads));
-            }
+            });
         }
         for (std::size_t h = 0; h < sum.size(); ++h) sum[h] = count[h] > 0 ? sum[h] / count[h] : nan();
         return sum;
@@ -171,7 +167,7 @@ public:
     /// label for a head that is trained are passed over; a trained head without any in a whole epoch throws label_error, unless allowed.
     const history& fit(data::loader& samples, data::loader* valid, const fit_options& o) {
         const std::size_t batches = samples.batches_per_epoch();
-        if (features_) features_->forget(); // whatever was restored since
+        if (runs_.features() != nullptr) runs_.features()->forget(); // whatever was restored since
         if (auto* cosine = std::get_if<schedule::cosine>(&options_.schedule); cosine != nullptr && cosine->total == 0)
             cosine->total = static_cast<std::int64_t>(batches) * o.epochs;
         while (now_.epoch < o.epochs && !now_.stopped) {
@@ -218,12 +214,13 @@ public:
         const auto bytes = [](const auto& a) { return static_cast<std::int64_t>(a.size() * sizeof(T)); };
         memory m;
         m.parameters = static_cast<std::int64_t>((model_->parameters().size() + model_->statistics().size()) * sizeof(T));
-        m.gradients = parts_.gradient_bytes() + (apart_ ? static_cast<std::int64_t>(apart_->gradients.bytes()) : 0);
+        m.gradients = parts_.gradient_bytes();
+        if (const auto* apart = runs_.shared_gradients()) m.gradients += static_cast<std::int64_t>(apart->bytes());
         m.moments = parts_.moment_bytes();
-        m.arena = bytes(memory_->arena);
-        m.workspace = bytes(memory_->workspace);
-        m.saved_statistics = bytes(memory_->saved);
-        m.border = bytes(memory_->border);
+        m.arena = bytes(runs_.memory().arena);
+        m.workspace = bytes(runs_.memory().workspace);
+        m.saved_statistics = bytes(runs_.memory().saved);
+        m.border = bytes(runs_.memory().border);
         return m;
     }
 
@@ -257,20 +254,6 @@ public:
 private:
     using backend = typename Model::backend;
 
-    /// What a run of a turn is for.
-    enum class purpose {
-        step,      ///< losses, and the gradients of the balanced losses
-        gradients, ///< losses, and the gradients of the weighted losses
-        losses,    ///< no backward pass
-    };
-
-    /// What steps need that run the heads one by one and keep their gradients apart.
-    struct heads_apart {
-        std::vector<turn<backend>> turns;
-        task_gradients<T> gradients;
-        std::vector<char> reaches; ///< as turn::reaches, of all turns of the step
-    };
-
     template <class Strategy>
     static mode checked() {
         static_assert(detail::mode_fits<Net, train<Strategy>>());
@@ -278,50 +261,39 @@ private:
     }
 
     trainer(Model& m, const mode& what, scheme tasks, Optimizer optimizer, batch capacity, train_options options, std::uint64_t heads)
-        : model_{&m}, optimizer_{optimizer}, options_{std::move(options)}, what_{what}, tasks_{tasks}, heads_{heads},
-          losses_{m, capacity}, parts_{m.network(), what.first_trained_stage, options_.layer_decay, options_.decay_norms_and_biases},
-          balancer_{options_.balance, options_.loss_average, head_names(m.network())}, capacity_{capacity} {
-        const graph& g = m.network();
-        if (options_.head_weights.empty()) options_.head_weights.assign(head_count, 1.0);
-        if (options_.head_weights.size() != static_cast<std::size_t>(head_count))
-            throw option_error("head weights", std::to_string(head_count) + " numbers", std::to_string(options_.head_weights.size()));
-        heads_ &= (std::uint64_t{1} << head_count) - 1;
-        if (heads_ == 0) throw option_error("heads to train", "at least one", "none");
-
-        if (options_.average) average_ = aligned_array<T>(parts_.gradients().size());
-        if (options_.l2_sp) keep_start();
-
+        : model_{&m}, optimizer_{optimizer}, options_{checked(std::move(options))}, what_{what}, tasks_{tasks}, heads_{checked(m, what, tasks, heads)},
+          parts_{m.network(), what.first_trained_stage, options_.layer_decay, options_.decay_norms_and_biases},
+          balancer_{options_.balance, options_.loss_average, head_names(m.network())},
+          runs_{m, what, tasks, heads_, capacity, options_, parts_.gradients(), parts_.first_parameter()} {
         if (balancer_.active() && tasks != scheme::joint)
             throw option_error("balance " + options_.balance.text(), "a joint strategy", std::string(to_string(tasks)));
-        if (what.norms == norm_statistics::per_task) m.part_statistics();
-        if (m.has_task_statistics() && std::popcount(heads_) > 1 && (tasks != scheme::alternating || what.computes != portion::whole))
-            throw option_error("a model with norm statistics per task", "an alternating or independent strategy, not cached",
-                               (what.computes != portion::whole ? "cached " : "") + std::string(to_string(tasks)));
-        kept_statistics_.resize(m.statistics().size());
-        if (balancer_.combines()) make_apart();
-        else if (tasks == scheme::alternating) turns_ = turns_of_heads();
-        else turns_.push_back(make_turn(heads_));
-
-        mode check = validate::value(g.stage_count());
-        check.first_trained_stage = what.first_trained_stage;
-        check.computes = what.computes;
-        for (std::uint64_t left = heads_; left != 0;) { // together, unless each sees an encoder normalised for it
-            check.heads = m.has_task_statistics() ? left & (~left + 1) : left;
-            left &= ~check.heads;
-            validations_.emplace_back(g, check, capacity.value, m.pool(), memory_);
-        }
-
-        if (what.computes == portion::rest) {
-            mode together = what;
-            together.heads = heads_;
-            features_ = std::make_unique<feature_cache<backend>>(g, together, capacity.value, m.pool(), memory_, options_.feature_bytes);
-        }
+        if (balancer_.combines()) runs_.make_apart();
+        else runs_.make_turns();
+        if (options_.average) average_ = aligned_array<T>(parts_.gradients().size());
+        if (options_.l2_sp) keep_start();
 
         loss_.assign(head_count, nan());
         observed_.assign(head_count, nan());
         now_.loss_sum.assign(head_count, 0);
         now_.loss_count.assign(head_count, 0);
-        history_.heads = head_names(g);
+        history_.heads = head_names(m.network());
+    }
+
+    static train_options checked(train_options options) {
+        if (options.head_weights.empty()) options.head_weights.assign(head_count, 1.0);
+        if (options.head_weights.size() != static_cast<std::size_t>(head_count))
+            throw option_error("head weights", std::to_string(head_count) + " numbers", std::to_string(options.head_weights.size()));
+        return options;
+    }
+    /// The heads to train, in a model that is ready for the strategy.
+    static std::uint64_t checked(Model& m, const mode& what, scheme tasks, std::uint64_t heads) {
+        heads &= (std::uint64_t{1} << head_count) - 1;
+        if (heads == 0) throw option_error("heads to train", "at least one", "none");
+        if (what.norms == norm_statistics::per_task) m.part_statistics();
+        if (m.has_task_statistics() && std::popcount(heads) > 1 && (tasks != scheme::alternating || what.computes != portion::whole))
+            throw option_error("a model with norm statistics per task", "an alternating or independent strategy, not cached",
+                               (what.computes != portion::whole ? "cached " : "") + std::string(to_string(tasks)));
+        return heads;
     }
 
     static std::vector<std::string> head_names(const graph& g) {
@@ -330,46 +302,14 @@ private:
         return names;
     }
 
-    /// By whose statistics heads that step together are computed, where each has its own: then they are one.
-    static int task_of(std::uint64_t heads) { return std::countr_zero(heads); }
     static constexpr double nan() { return std::numeric_limits<double>::quiet_NaN(); }
 
-    /// The batch's images, or where a cached strategy has seen them before, what the frozen stages gave for them.
-    void feed(executor<backend>& e, const data::batch& b, sample_set from) {
-        if (features_) features_->give(e, b, {model_->parameters().data(), model_->statistics_of(task_of(heads_)).data(), nullptr, 0}, from);
-        else e.set_input(static_cast<int>(b.size()), b.images.data());
-    }
-
-    turn<backend> make_turn(std::uint64_t mask) {
-        mode step_mode = what_;
-        step_mode.heads = mask;
-        return {model_->network(), step_mode, capacity_.value, model_->pool(), memory_};
-    }
-    std::vector<turn<backend>> turns_of_heads() {
-        std::vector<turn<backend>> turns;
-        for (int h = 0; h < head_count; ++h)
-            if (trains_head(h)) turns.push_back(make_turn(std::uint64_t{1} << h));
-        return turns;
-    }
-    void make_apart() {
-        std::vector<typename task_gradients<T>::range> stages;
-        for (int s = 0; s < model_->network().stage_count(); ++s) {
-            const auto [begin, end] = parts_.range(static_cast<std::size_t>(s));
-            stages.push_back({begin, end});
-        }
-        task_gradients<T> gradients(std::move(stages), head_count);
-        if (gradients.size() == 0) throw option_error("gradients of each task", "an encoder of which something trains", "a frozen one");
-        apart_.reset(new heads_apart{turns_of_heads(), std::move(gradients), std::vector<char>(parts_.count())});
-    }
-
-    std::span<T> shared_gradient() { return parts_.gradients().first(apart_->gradients.size()); }
-
-    bool takes_part(std::size_t h, const data::batch& b) const { return trains_head(static_cast<int>(h)) && labelled(b, h) > 0; }
+    std::uint64_t step_number() const { return static_cast<std::uint64_t>(now_.steps); }
 
     bool has_label(const data::batch& b) const {
-        losses_.check(b);
+        runs_.losses().check(b);
         for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
-            if (takes_part(h, b)) return true;
+            if (runs_.takes_part(h, b)) return true;
         return false;
     }
 
@@ -378,72 +318,6 @@ private:
         std::fill(loss_.begin(), loss_.end(), nan());
         return loss_;
     }
-
-    /// Joint: the one turn. Alternating: the next head whose turn it is and that has a label in the batch.
-    std::size_t next_turn(const data::batch& b) const {
-        for (std::size_t k = 0; k < turns_.size(); ++k) {
-            const std::size_t next = (static_cast<std::size_t>(now_.steps) + k) % turns_.size();
-            for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
-                if (turns_[next].has_head(h) && labelled(b, h) > 0) return next;
-        }
-        throw_unlabelled(b);
-    }
-    [[noreturn]] static void throw_unlabelled(const data::batch& b) {
-        throw label_error("batch of '" + b.ids.front() + "'", "a label for a head that is trained", "none");
-    }
-
-    /// Runs the heads of a turn. `losses`: of those that have a label; the others stay as they are.
-    void run(turn<backend>& now, const data::batch& b, purpose what_for, std::vector<double>& losses) {
-        for (const slot& s : now.idle) { // another turn's may stand there
-            const std::span<T> gradient = parts_.gradient(s);
-            std::fill(gradient.begin(), gradient.end(), T{0});
-        }
-        const int n = static_cast<int>(b.size());
-        feed(now.run, b, sample_set::training);
-        now.run.run(
-            n, {model_->parameters().data(), model_->statistics_of(task_of(now.heads)).data(), parts_.gradients().data(), parts_.first_parameter()},
-            options_.random, static_cast<std::uint64_t>(now_.steps),
-            [&](int h, tensor_view<T> logits, tensor_view<T> gradient) {
-                const std::size_t i = static_cast<std::size_t>(h);
-                const double loss = losses_.evaluate(h, b, logits, gradient, options_.head_weights[i]);
-                if (labelled(b, i) == 0) return;
-                losses[i] = loss;
-                if (what_for != purpose::step || !balancer_.active()) return;
-                if (const T weight = static_cast<T>(balancer_.weight(i, loss)); weight != T{1})
-                    std::for_each(gradient.begin(), gradient.end(), [weight](T& g) { g *= weight; });
-            },
-            what_for == purpose::losses ? passes::forward : passes::all);
-    }
-
-    /// Runs head after head, those that take part, and keeps each one's gradient of what is shared. Running statistics of the encoder move
-    /// once: each head finds those from before the step.
-    void run_apart(const data::batch& b, purpose what_for, std::vector<double>& losses) {
-        keep_statistics();
-        std::fill(apart_->reaches.begin(), apart_->reaches.end(), 0);
-        bool any = false;
-        for (turn<backend>& now : apart_->turns) {
-            const auto h = static_cast<std::size_t>(std::countr_zero(now.heads));
-            if (labelled(b, h) == 0) continue;
-            any = true;
-            for (const slot& s : now.moved_statistics)
-                std::copy_n(kept_statistics_.data() + s.offset, s.size, model_->statistics().data() + s.offset);
-            std::fill(shared_gradient().begin(), shared_gradient().end(), T{0});
-            run(now, b, what_for, losses);
-            std::copy(shared_gradient().begin(), shared_gradient().end(), apart_->gradients.of(h).begin());
-            for (std::size_t p = 0; p < now.reaches.size(); ++p) apart_->reaches[p] |= now.reaches[p];
-        }
-        if (!any) throw_unlabelled(b);
-    }
-
-    /// The losses of a batch as a step would see them, by batch statistics where it uses them; moves nothing.
-    void forward(const data::batch& b, std::vector<double>& losses) {
-        keep_statistics();
-        for (turn<backend>& now : turns_.empty() || tasks_ != scheme::joint ? apart_->turns : turns_) run(now, b, purpose::losses, losses);
-        put_back_statistics();
-    }
-
-    void keep_statistics() { std::copy(model_->statistics().begin(), model_->statistics().end(), kept_statistics_.begin()); }
-    void put_back_statistics() { std::copy(kept_statistics_.begin(), kept_statistics_.end(), model_->statistics().begin()); }
 
     double rate_factor() const {
         return std::visit([&]<class S>(const S& s) {
@@ -567,18 +441,11 @@ private:
     mode what_;
     scheme tasks_;
     std::uint64_t heads_;
-    head_losses<Model> losses_;
     trained_parts<T, Optimizer> parts_;
     balance::balancer balancer_;
-    batch capacity_;
+    task_runs<Model> runs_;
     aligned_array<T> average_;
     aligned_array<T> start_; ///< of L2-SP: every parameter as it was
-    std::vector<turn<backend>> turns_;   ///< empty where heads step together and their gradients are kept apart
-    std::unique_ptr<heads_apart> apart_; ///< null until it is needed
-    std::vector<executor<backend>> validations_;
-    std::unique_ptr<feature_cache<backend>> features_; ///< of a cached strategy
-    std::shared_ptr<executor_memory<T>> memory_ = std::make_shared<executor_memory<T>>(); ///< of all executors: they run in turn
-    std::vector<T> kept_statistics_;
     std::vector<double> loss_, observed_;
     training_progress now_;
     std::vector<T> best_parameters_, best_statistics_;
