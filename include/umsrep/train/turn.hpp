@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include <umsrep/backend/executor.hpp>
 #include <umsrep/graph/graph.hpp>
 #include <umsrep/graph/mode.hpp>
+#include <umsrep/model.hpp>
 
 namespace umsrep {
 
