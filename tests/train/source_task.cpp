@@ -30,7 +30,7 @@ data::sample sample_of(std::size_t i) {
 }
 
 template <source_task Source>
-pretrained<two_stages, Source, cpu<>> learn(int epochs, std::uint64_t number = 1) {
+auto learn(int epochs, std::uint64_t number = 1) {
     return pretrain<two_stages, Source>(tiny_dataset{12}, tiny_dataset{6}, optim::adamw{.lr = 1e-2},
         {.modality = "Test", .random = seed{number}, .batch_size = 6, .loading_threads = 0, .run = {.epochs = epochs}});
 }
