@@ -246,6 +246,24 @@ TEST_CASE("FAMO sees what its step did, on the same batch with the same dropout"
     CHECK(after == losses); // nothing moved: a rate of 0
 }
 
+TEST_CASE("checkpointed and cached strategies balance to the same bits") {
+    const auto trained = [](auto strategy, const balance::any_policy& p) {
+        model<tiny> m{seed{1}};
+        auto samples = tiny_loader(m);
+        trainer t{m, strategy, optim::adamw{.lr = 1e-2}, batch{4}, {.balance = p}};
+        t.fit(samples, nullptr, {.epochs = 2, .keep_best = false});
+        auto values = test::copy(m.parameters());
+        values.insert(values.end(), m.statistics().begin(), m.statistics().end());
+        return values;
+    };
+    for (const balance::any_policy& p : {balance::any_policy{balance::pcgrad{}}, balance::any_policy{balance::famo{}}}) {
+        CAPTURE(p.text());
+        const auto plain = trained(joint<last<2>>{}, p);
+        CHECK(same_bits(trained(checkpointed<joint<last<2>>>{}, p), plain));
+        CHECK(same_bits(trained(cached<joint<last<2>>>{}, p), plain));
+    }
+}
+
 TEST_CASE("policies are for joint steps, and those that combine gradients for encoders that train") {
     model<tiny> m{seed{1}};
     CHECK_THROWS_WITH_AS((trainer{m, alternating<all>{}, optim::adamw{}, batch{4}, {.balance = balance::famo{}}}),
