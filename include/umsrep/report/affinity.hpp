@@ -13,8 +13,8 @@
 
 namespace umsrep::report {
 
-/// One row for each ordered pair of tasks (i, j): the cosine of their gradients, how often it was negative, and the transfer gain from i to j;
-/// then the cosine stage by stage.
+/// One row for each ordered pair of tasks (i, j): the cosine of their gradients, how often it was negative, and the transfer gain from i to
+/// j; then the cosine stage by stage.
 inline table affinity_table(const task_affinity& a) {
     std::vector<column> columns{{"task"}, {"on task"}, {"cosine", align::right}, {"conflicts, %", align::right}, {"gain, %", align::right}};
     for (const std::string& stage : a.stages()) columns.push_back({stage, align::right});
@@ -22,7 +22,8 @@ inline table affinity_table(const task_affinity& a) {
     for (std::size_t i = 0; i < a.tasks().size(); ++i)
         for (std::size_t j = 0; j < a.tasks().size(); ++j) {
             if (i == j) continue;
-            std::vector<std::string> row{a.tasks()[i], a.tasks()[j], number(a.cosine(i, j)), number(100 * a.conflict(i, j), 0), number(100 * a.gain(i, j))};
+            std::vector<std::string> row{a.tasks()[i], a.tasks()[j], number(a.cosine(i, j)), number(100 * a.conflict(i, j), 0),
+                                         number(100 * a.gain(i, j))};
             for (std::size_t s = 0; s < a.stages().size(); ++s) row.push_back(number(a.cosine_of_stage(s, i, j)));
             t.add(std::move(row));
         }

@@ -28,7 +28,8 @@ public:
     /// Takes the gradients of one step. Throws shape_mismatch when they are of another number of tasks or stages.
     void add(const balance::inner_products& products) {
         if (products.tasks() != tasks_.size() || products.stages() != stages_.size())
-            throw shape_mismatch("task affinity", std::to_string(tasks_.size()) + " tasks and " + std::to_string(stages_.size()) + " stages",
+            throw shape_mismatch("task affinity",
+                                 std::to_string(tasks_.size()) + " tasks and " + std::to_string(stages_.size()) + " stages",
                                  std::to_string(products.tasks()) + " and " + std::to_string(products.stages()));
         ++steps_;
         for (std::size_t i = 0; i < tasks_.size(); ++i) {
@@ -50,8 +51,8 @@ public:
     double cosine_of_stage(std::size_t stage, std::size_t i, std::size_t j) const { return cosines_[place(stage, i, j)].mean(); }
     /// In how many of the steps, as a fraction, the two gradients pointed against each other.
     double conflict(std::size_t i, std::size_t j) const { return conflicts_[pair(i, j)].mean(); }
-    /// The transfer gain from task i to task j: by what fraction a step on task i alone lowers the loss of task j. Fifty, Amid, Zhao, Yu, Anil,
-    /// Finn, "Efficiently identifying task groupings for multi-task learning", NeurIPS 2021, equation 1.
+    /// The transfer gain from task i to task j: by what fraction a step on task i alone lowers the loss of task j. Fifty, Amid, Zhao, Yu,
+    /// Anil, Finn, "Efficiently identifying task groupings for multi-task learning", NeurIPS 2021, equation 1.
     double gain(std::size_t i, std::size_t j) const { return gains_[pair(i, j)].mean(); }
     /// The length of a task's gradient.
     double length(std::size_t i) const { return lengths_[i].mean(); }

@@ -66,8 +66,9 @@ public:
             const data::batch::labels& labels = b.heads[h];
             const auto wanted = b.size() * static_cast<std::size_t>(loss.target_shape(model_->network()[head.logits].out).size());
             if (labels.present.size() != b.size() || labels.values.size() != wanted)
-                throw shape_mismatch("batch: labels of head '" + std::string(head.name) + "'", std::to_string(wanted) + " values",
-                                     std::to_string(labels.values.size()) + " values for " + std::to_string(labels.present.size()) + " samples");
+                throw shape_mismatch(
+                    "batch: labels of head '" + std::string(head.name) + "'", std::to_string(wanted) + " values",
+                    std::to_string(labels.values.size()) + " values for " + std::to_string(labels.present.size()) + " samples");
         });
     }
 
@@ -79,11 +80,11 @@ public:
             if (which != static_cast<std::size_t>(h)) return;
             const tensor_view<const float> target{labels.values.data(), logits.n, loss.target_shape(logits.s)};
             try {
-                result = loss.evaluate(tensor_view<const T>(logits), target, std::span<const std::uint8_t>(labels.present), weight, gradient,
-                                       loss::workspace{&model_->pool(), {scratch_.data(), scratch_.size()}});
+                result = loss.evaluate(tensor_view<const T>(logits), target, std::span<const std::uint8_t>(labels.present), weight,
+                                       gradient, loss::workspace{&model_->pool(), {scratch_.data(), scratch_.size()}});
             } catch (const label_error& wrong) { // which knows the sample's place in the batch only
-                throw label_error("head '" + std::string(model_->network().heads[which].name) + "', batch that begins with '" + b.ids.front() +
-                                  "': " + wrong.what());
+                throw label_error("head '" + std::string(model_->network().heads[which].name) + "', batch that begins with '" +
+                                  b.ids.front() + "': " + wrong.what());
             }
         });
         return result;

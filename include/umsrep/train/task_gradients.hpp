@@ -25,7 +25,8 @@ public:
         std::size_t begin = 0, end = 0;
     };
 
-    task_gradients(std::vector<range> stages, std::size_t tasks) : stages_{std::move(stages)}, products_{stages_.size(), tasks}, tasks_{tasks} {
+    task_gradients(std::vector<range> stages, std::size_t tasks)
+        : stages_{std::move(stages)}, products_{stages_.size(), tasks}, tasks_{tasks} {
         for (const range& stage : stages_) size_ = std::max(size_, stage.end);
         all_ = aligned_array<T>(size_ * tasks);
     }
@@ -65,7 +66,9 @@ public:
     }
 
 private:
-    std::span<const T> of_stage(std::size_t task, std::size_t s) { return of(task).subspan(stages_[s].begin, stages_[s].end - stages_[s].begin); }
+    std::span<const T> of_stage(std::size_t task, std::size_t s) {
+        return of(task).subspan(stages_[s].begin, stages_[s].end - stages_[s].begin);
+    }
 
     static double product(std::span<const T> a, std::span<const T> b, thread_pool& pool) {
         return sum_of_pieces(&pool, 1 << 15, static_cast<std::ptrdiff_t>(a.size()), [=](std::ptrdiff_t begin, std::ptrdiff_t end) {

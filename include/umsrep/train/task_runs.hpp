@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include <umsrep/backend/executor.hpp>
+#include <umsrep/model.hpp>
 #include <umsrep/core/error.hpp>
 #include <umsrep/network/strategy.hpp>
 #include <umsrep/train/balance/balancer.hpp>
@@ -23,8 +23,8 @@
 
 namespace umsrep {
 
-/// Runs the heads of a model on batches for a trainer: together, in turn, or one by one with each one's gradients kept apart. Owns the plans,
-/// the memory that they share, the losses, and what a cached strategy keeps of its samples.
+/// Runs the heads of a model on batches for a trainer: together, in turn, or one by one with each one's gradients kept apart. Owns the
+/// plans, the memory that they share, the losses, and what a cached strategy keeps of its samples.
 template <class Model>
 class task_runs {
     using T = typename Model::scalar;
@@ -33,10 +33,18 @@ class task_runs {
 public:
     /// `m` and the memory of `gradients` must outlive this. `what`: the mode of a step of all `heads`. `gradients`: of the parameters from
     /// `first_parameter` on. `options` has a weight for each head.
-    task_runs(Model& m, const mode& what, scheme tasks, std::uint64_t heads, batch capacity, const train_options& options, std::span<T> gradients,
-              std::ptrdiff_t first_parameter)
-        : model_{&m}, what_{what}, tasks_{tasks}, heads_{heads}, capacity_{capacity.value}, random_{options.random},
-          head_weights_{options.head_weights}, gradients_{gradients}, first_parameter_{first_parameter}, losses_{m, capacity},
+    task_runs(Model& m, const mode& what, scheme tasks, std::uint64_t heads, batch capacity, const train_options& options,
+              std::span<T> gradients, std::ptrdiff_t first_parameter)
+        : model_{&m},
+          what_{what},
+          tasks_{tasks},
+          heads_{heads},
+          capacity_{capacity.value},
+          random_{options.random},
+          head_weights_{options.head_weights},
+          gradients_{gradients},
+          first_parameter_{first_parameter},
+          losses_{m, capacity},
           kept_statistics_(m.statistics().size()) {
         mode check = validate::value(m.network().stage_count());
         check.first_trained_stage = what.first_trained_stage;
@@ -49,7 +57,8 @@ public:
         if (what.computes == portion::rest) {
             mode together = what;
             together.heads = heads_;
-            features_ = std::make_unique<feature_cache<backend>>(m.network(), together, capacity_, m.pool(), memory_, options.feature_bytes);
+            features_ =
+                std::make_unique<feature_cache<backend>>(m.network(), together, capacity_, m.pool(), memory_, options.feature_bytes);
         }
     }
 
@@ -77,9 +86,9 @@ public:
         apart_.reset(new heads_apart{turns_of_heads(), std::move(gradients), std::vector<char>(parts)});
     }
 
-    /// One step's losses and the gradients of their sum, weighed by `balancer` where it is not null. Joint: of all heads. Alternating: of the
-    /// next head whose turn it is and that has a label in the batch. Losses of heads without a label stay as they are. Returns which parts
-    /// (stages and heads) have gradients.
+    /// One step's losses and the gradients of their sum, weighed by `balancer` where it is not null. Joint: of all heads. Alternating: of
+    /// the next head whose turn it is and that has a label in the batch. Losses of heads without a label stay as they are. Returns which
+    /// parts (stages and heads) have gradients.
     const std::vector<char>& run_next(const data::batch& b, std::uint64_t step, std::vector<double>& losses, balance::balancer* balancer) {
         turn<backend>& now = turns_[next_turn(b, step)];
         run(now, b, step, losses, balancer, passes::all);
@@ -161,8 +170,9 @@ private:
                 if (!s || n.owner >= g.stage_count() || n.owner < what_.first_trained_stage) continue;
                 auto& stage = stages[static_cast<std::size_t>(n.owner)];
                 const auto begin = static_cast<std::size_t>(s.offset - first_parameter_), end = begin + static_cast<std::size_t>(s.size);
-                stage = stage.begin == stage.end ? typename task_gradients<T>::range{begin, end}
-                                                 : typename task_gradients<T>::range{std::min(stage.begin, begin), std::max(stage.end, end)};
+                stage = stage.begin == stage.end
+                            ? typename task_gradients<T>::range{begin, end}
+                            : typename task_gradients<T>::range{std::min(stage.begin, begin), std::max(stage.end, end)};
             }
         return stages;
     }
@@ -181,19 +191,23 @@ private:
 
     /// The batch's images, or where a cached strategy has seen them before, what the frozen stages gave for them.
     void feed(executor<backend>& e, const data::batch& b, sample_set from) {
-        if (features_) features_->give(e, b, {model_->parameters().data(), model_->statistics_of(task_of(heads_)).data(), nullptr, 0}, from);
+        if (features_)
+            features_->give(e, b, {model_->parameters().data(), model_->statistics_of(task_of(heads_)).data(), nullptr, 0}, from);
         else e.set_input(static_cast<int>(b.size()), b.images.data());
     }
 
-    void run(turn<backend>& now, const data::batch& b, std::uint64_t step, std::vector<double>& losses, balance::balancer* balancer, passes which) {
+    void run(turn<backend>& now, const data::batch& b, std::uint64_t step, std::vector<double>& losses, balance::balancer* balancer,
+             passes which) {
         for (const slot& s : now.idle) { // another turn's may stand there
-            const std::span<T> idle = gradients_.subspan(static_cast<std::size_t>(s.offset - first_parameter_), static_cast<std::size_t>(s.size));
+            const std::span<T> idle =
+                gradients_.subspan(static_cast<std::size_t>(s.offset - first_parameter_), static_cast<std::size_t>(s.size));
             std::fill(idle.begin(), idle.end(), T{0});
         }
         feed(now.run, b, sample_set::training);
         now.run.run(
             static_cast<int>(b.size()),
-            {model_->parameters().data(), model_->statistics_of(task_of(now.heads)).data(), gradients_.data(), first_parameter_}, random_, step,
+            {model_->parameters().data(), model_->statistics_of(task_of(now.heads)).data(), gradients_.data(), first_parameter_}, random_,
+            step,
             [&](int h, tensor_view<T> logits, tensor_view<T> gradient) {
                 const std::size_t i = static_cast<std::size_t>(h);
                 const double loss = losses_.evaluate(h, b, logits, gradient, head_weights_[i]);

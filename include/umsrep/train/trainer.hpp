@@ -95,9 +95,9 @@ public:
         return loss_;
     }
 
-    /// Measures how tasks bear on each other on one batch, into `a`: the gradients of what they share, and where `rate` > 0 what a plain step
-    /// of that rate along each one's gradient does to the losses of all. Moves nothing, but `gradients()` are then those of the last task.
-    /// Costs a step for each task, and with a rate as many forward passes again. The first call allocates.
+    /// Measures how tasks bear on each other on one batch, into `a`: the gradients of what they share, and where `rate` > 0 what a plain
+    /// step of that rate along each one's gradient does to the losses of all. Moves nothing, but `gradients()` are then those of the last
+    /// task. Costs a step for each task, and with a rate as many forward passes again. The first call allocates.
     void measure(const data::batch& b, task_affinity& a, double rate = 0) {
         runs_.losses().check(b);
         runs_.make_apart();
@@ -145,7 +145,8 @@ public:
         return result;
     }
 
-    /// Mean loss of every trained head over a dataset, with running statistics. NaN: no labelled sample; infinity: one whose loss is no number.
+    /// Mean loss of every trained head over a dataset, with running statistics. NaN: no labelled sample; infinity: one whose loss is no
+    /// number.
     std::vector<double> validation_losses(data::loader& samples) {
         std::vector<double> sum(head_count, 0), count(head_count, 0);
         samples.start(0);
@@ -163,8 +164,9 @@ public:
         return sum;
     }
 
-    /// Trains for `o.epochs` epochs in all, from wherever the trainer is: a restored one goes on in the middle of its epoch. Batches without a
-    /// label for a head that is trained are passed over; a trained head without any in a whole epoch throws label_error, unless allowed.
+    /// Trains for `o.epochs` epochs in all, from wherever the trainer is: a restored one goes on in the middle of its epoch. Batches
+    /// without a label for a head that is trained are passed over; a trained head without any in a whole epoch throws label_error, unless
+    /// allowed.
     const history& fit(data::loader& samples, data::loader* valid, const fit_options& o) {
         const std::size_t batches = samples.batches_per_epoch();
         if (runs_.features() != nullptr) runs_.features()->forget(); // whatever was restored since
@@ -185,7 +187,9 @@ public:
                     }
                 for (std::size_t h = 0; h < seen.size(); ++h) seen[h] += labelled(*b, h);
                 ++now_.batch;
-                if (o.on_batch) o.on_batch({static_cast<int>(now_.epoch) + 1, o.epochs, static_cast<std::size_t>(now_.batch), batches, b->size(), &loss});
+                if (o.on_batch)
+                    o.on_batch(
+                        {static_cast<int>(now_.epoch) + 1, o.epochs, static_cast<std::size_t>(now_.batch), batches, b->size(), &loss});
                 const bool due = o.checkpoint_every != 0 && static_cast<std::size_t>(now_.batch) % o.checkpoint_every == 0;
                 if (due && static_cast<std::size_t>(now_.batch) < batches && o.on_checkpoint) o.on_checkpoint();
             }
@@ -207,9 +211,9 @@ public:
         std::copy(best_statistics_.begin(), best_statistics_.end(), model_->statistics().begin());
     }
 
-    /// What is allocated for training this model, in the terms of `training_memory<Net, Strategy, Backend>`. The scratch of losses (see their
-    /// `scratch_size`), a weight average and the best model kept come on top. A balancing policy that needs the gradients of each task adds
-    /// those of the encoder, once for each head, to `gradients`.
+    /// What is allocated for training this model, in the terms of `training_memory<Net, Strategy, Backend>`. The scratch of losses (see
+    /// their `scratch_size`), a weight average and the best model kept come on top. A balancing policy that needs the gradients of each
+    /// task adds those of the encoder, once for each head, to `gradients`.
     memory allocated() const {
         const auto bytes = [](const auto& a) { return static_cast<std::int64_t>(a.size() * sizeof(T)); };
         memory m;
@@ -228,8 +232,8 @@ public:
     training_identity identity() const { return identity_of(model_->network(), tasks_, what_, heads_, optimizer_, options_); }
 
     /// Shows everything that a bit-exact continuation needs to `a`: `a.number(name, int64)`, `a.values(name, span)` for what has a fixed
-    /// size, `a.list(name, vector, row, rows)` for what has up to `rows` rows of that many values. The same function serves to save, to check
-    /// and to restore.
+    /// size, `a.list(name, vector, row, rows)` for what has up to `rows` rows of that many values. The same function serves to save, to
+    /// check and to restore.
     template <class Archive>
     void archive(Archive& a) {
         a.values("parameters", model_->parameters());
@@ -261,7 +265,12 @@ private:
     }
 
     trainer(Model& m, const mode& what, scheme tasks, Optimizer optimizer, batch capacity, train_options options, std::uint64_t heads)
-        : model_{&m}, optimizer_{optimizer}, options_{checked(std::move(options))}, what_{what}, tasks_{tasks}, heads_{checked(m, what, tasks, heads)},
+        : model_{&m},
+          optimizer_{optimizer},
+          options_{checked(std::move(options))},
+          what_{what},
+          tasks_{tasks},
+          heads_{checked(m, what, tasks, heads)},
           parts_{m.network(), what.first_trained_stage, options_.layer_decay, options_.decay_norms_and_biases},
           balancer_{options_.balance, options_.loss_average, head_names(m.network())},
           runs_{m, what, tasks, heads_, capacity, options_, parts_.gradients(), parts_.first_parameter()} {
@@ -369,8 +378,8 @@ private:
     void pull_to_start(Moves moves) {
         for_each_trained_in_encoder([&](int stage, const slot& s) {
             if (moves(static_cast<std::size_t>(stage)))
-                optim::add_l2_sp(parts_.gradient(s), at(std::span<const T>(model_->parameters()), s), at(std::span<const T>(start_.span()), s),
-                                 options_.l2_sp->strength, &model_->pool());
+                optim::add_l2_sp(parts_.gradient(s), at(std::span<const T>(model_->parameters()), s),
+                                 at(std::span<const T>(start_.span()), s), options_.l2_sp->strength, &model_->pool());
         });
     }
 

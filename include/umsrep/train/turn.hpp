@@ -18,7 +18,9 @@ struct turn {
     using T = typename Backend::scalar;
 
     turn(const graph& g, const mode& m, int capacity, thread_pool& pool, std::shared_ptr<executor_memory<T>> memory)
-        : run{g, m, capacity, pool, std::move(memory)}, heads{m.heads}, reaches(static_cast<std::size_t>(g.stage_count() + g.head_count())) {
+        : run{g, m, capacity, pool, std::move(memory)},
+          heads{m.heads},
+          reaches(static_cast<std::size_t>(g.stage_count() + g.head_count())) {
         const std::vector<node_plan>& plans = run.plan().nodes;
         for (std::size_t i = 0; i < plans.size(); ++i)
             if (plans[i].trains) reaches[static_cast<std::size_t>(g.nodes[i].owner)] = true;

@@ -34,7 +34,9 @@ std::vector<std::vector<double>> gradient_of(const precise& start, std::size_t h
     t.step(b);
     std::vector<std::vector<double>> stages(3);
     for (const auto& g : t.gradients())
-        if (g.owner < 3) stages[static_cast<std::size_t>(g.owner)].insert(stages[static_cast<std::size_t>(g.owner)].end(), g.values.begin(), g.values.end());
+        if (g.owner < 3)
+            stages[static_cast<std::size_t>(g.owner)].insert(stages[static_cast<std::size_t>(g.owner)].end(), g.values.begin(),
+                                                             g.values.end());
     return stages;
 }
 
@@ -85,7 +87,8 @@ TEST_CASE("cosines are those of the gradients of trainers of one head, stage by 
         }
 }
 
-TEST_CASE_TEMPLATE("transfer gains are what a step on one task does to the losses of all", Strategy, joint<all>, joint<last<2>>, alternating<all>) {
+TEST_CASE_TEMPLATE("transfer gains are what a step on one task does to the losses of all", Strategy, joint<all>, joint<last<2>>,
+                   alternating<all>) {
     precise m{seed{1}};
     const auto b = some_batch(m);
     constexpr double rate = 0.05;
@@ -175,8 +178,9 @@ TEST_CASE("advice: what conflicts is told from what drowns, agrees, or does not 
     CHECK(advise(of_gradients({{1, 0, 0}, {-1, 1, 0}, {0, 1, 1}})).strategy == "joint<all> with balance::pcgrad or balance::cagrad");
     CHECK(advise(of_gradients({{1, 0}, {-1, 0.2}})).strategy == "independent<all>");
     const strategy_advice pair = advise(of_gradients({{1, 0, 0}, {-1, 1, 0}, {0, 1, 1}}));
-    CHECK(pair.reason == "1 of 3 pairs of tasks conflict: the most opposed pair is 'task 0' and 'task 1', cosine -0.71 on average, against each other "
-                         "in 100 % of the steps");
+    CHECK(pair.reason ==
+          "1 of 3 pairs of tasks conflict: the most opposed pair is 'task 0' and 'task 1', cosine -0.71 on average, against each other "
+          "in 100 % of the steps");
     // Gradients that point apart, and yet steps that help both: no conflict.
     task_affinity helped = of_gradients({{1, 0}, {-1, 3}});
     CHECK(advise(helped).strategy == "independent<all>");

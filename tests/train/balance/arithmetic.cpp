@@ -36,7 +36,8 @@ rows rows_of(const io::safetensors& file, const std::string& name) {
     const vector flat = file.values<double>(name);
     const std::size_t width = shape.back();
     rows result;
-    for (std::size_t i = 0; i < flat.size(); i += width) result.emplace_back(flat.begin() + static_cast<std::ptrdiff_t>(i), flat.begin() + static_cast<std::ptrdiff_t>(i + width));
+    for (std::size_t i = 0; i < flat.size(); i += width)
+        result.emplace_back(flat.begin() + static_cast<std::ptrdiff_t>(i), flat.begin() + static_cast<std::ptrdiff_t>(i + width));
     return result;
 }
 
@@ -80,8 +81,8 @@ rows random_gradients(std::size_t tasks, std::size_t length, std::uint64_t numbe
 } // namespace balance_arithmetic
 using namespace balance_arithmetic;
 
-TEST_CASE_TEMPLATE("weights that are learnt or derived from losses are those of the papers' formulas", Policy, balance::uncertainty, balance::imtl_l,
-                   balance::dwa, balance::famo, balance::geometric_mean, balance::gradnorm) {
+TEST_CASE_TEMPLATE("weights that are learnt or derived from losses are those of the papers' formulas", Policy, balance::uncertainty,
+                   balance::imtl_l, balance::dwa, balance::famo, balance::geometric_mean, balance::gradnorm) {
     const io::safetensors file = test::fixture("balance");
     const rows losses = rows_of(file, "losses"), after = rows_of(file, "after"), problems = rows_of(file, "gradients.3");
     std::string name{Policy::name};
@@ -120,11 +121,13 @@ TEST_CASE("combined gradients are those of the papers' formulas") {
     const io::safetensors file = test::fixture("balance");
     for (const std::size_t tasks : {2U, 3U, 4U}) {
         const std::string suffix = "." + std::to_string(tasks);
-        const rows all = rows_of(file, "gradients" + suffix), cagrad = rows_of(file, "cagrad" + suffix), imtl = rows_of(file, "imtl_g" + suffix);
+        const rows all = rows_of(file, "gradients" + suffix), cagrad = rows_of(file, "cagrad" + suffix),
+                   imtl = rows_of(file, "imtl_g" + suffix);
         for (std::size_t problem = 0; problem < 6; ++problem) {
             CAPTURE(tasks);
             CAPTURE(problem);
-            const rows g(all.begin() + static_cast<std::ptrdiff_t>(problem * tasks), all.begin() + static_cast<std::ptrdiff_t>((problem + 1) * tasks));
+            const rows g(all.begin() + static_cast<std::ptrdiff_t>(problem * tasks),
+                         all.begin() + static_cast<std::ptrdiff_t>((problem + 1) * tasks));
             CHECK(test::relative_error(combined(balance::cagrad{}, g), cagrad[problem]) < 2e-5); // SciPy's minimum is that precise
             CHECK(test::relative_error(combined(balance::imtl_g{}, g), imtl[problem]) < 1e-9);
             const vector surgery = combined(balance::pcgrad{}, g);
@@ -145,7 +148,9 @@ TEST_CASE("PCGrad: of two tasks none is worked against, and tasks that agree are
         const bool conflict = dot(g[0], g[1]) < 0;
         const vector d = combined(balance::pcgrad{}, g);
         for (const vector& one : g) CHECK(dot(d, one) >= -1e-12 * dot(one, one));
-        if (!conflict) CHECK(test::relative_error(d, vector{g[0][0] + g[1][0], g[0][1] + g[1][1], g[0][2] + g[1][2], g[0][3] + g[1][3], g[0][4] + g[1][4]}) < 1e-15);
+        if (!conflict)
+            CHECK(test::relative_error(
+                      d, vector{g[0][0] + g[1][0], g[0][1] + g[1][1], g[0][2] + g[1][2], g[0][3] + g[1][3], g[0][4] + g[1][4]}) < 1e-15);
     }
 }
 
@@ -230,8 +235,8 @@ TEST_CASE("IMTL-G of gradients that point the same way, against each other, or a
     CHECK(coefficients_of({{0, 0}, {0, 0}}) == vector{0, 0});
 }
 
-TEST_CASE_TEMPLATE("a task that takes no part has no influence on the others' gradients", Policy, balance::pcgrad, balance::cagrad, balance::imtl_g,
-                   balance::imtl, balance::gradnorm) {
+TEST_CASE_TEMPLATE("a task that takes no part has no influence on the others' gradients", Policy, balance::pcgrad, balance::cagrad,
+                   balance::imtl_g, balance::imtl, balance::gradnorm) {
     const rows two = random_gradients(2, 5, 1);
     const rows three = {two[0], random_gradients(1, 5, 2)[0], two[1]};
     balance::inner_products p = products_of(three);
@@ -324,7 +329,9 @@ TEST_CASE("a loss without a logarithm is refused, not bent") {
 
 TEST_CASE("gradients in conflict: surgery and conflict-averse steps lower the losing task's loss, plain steps raise it") {
     // A steep valley and a gentle slope the other way: plain descent on the sum follows the valley alone.
-    const auto losses = [](const vector& x) { return vector{50 * (x[0] - x[1]) * (x[0] - x[1]) + 3 * x[0], 0.5 * (x[0] - 4) * (x[0] - 4)}; };
+    const auto losses = [](const vector& x) {
+        return vector{50 * (x[0] - x[1]) * (x[0] - x[1]) + 3 * x[0], 0.5 * (x[0] - 4) * (x[0] - 4)};
+    };
     const auto gradients = [](const vector& x) {
         const double steep = 100 * (x[0] - x[1]);
         return rows{{steep + 3, -steep}, {x[0] - 4, 0}};

@@ -32,8 +32,9 @@ namespace balance_training {
 using precise = model<tiny, reference<double>>;
 
 std::vector<balance::any_policy> policies() {
-    return {balance::equal{},          balance::uncertainty{}, balance::dwa{},    balance::random_weights{}, balance::geometric_mean{}, balance::famo{},
-            balance::gradnorm{}, balance::pcgrad{},      balance::cagrad{}, balance::imtl_l{},         balance::imtl_g{},         balance::imtl{}};
+    return {balance::equal{},          balance::uncertainty{}, balance::dwa{},      balance::random_weights{},
+            balance::geometric_mean{}, balance::famo{},        balance::gradnorm{}, balance::pcgrad{},
+            balance::cagrad{},         balance::imtl_l{},      balance::imtl_g{},   balance::imtl{}};
 }
 
 /// Parameters (or running statistics) whose name begins so.
@@ -214,8 +215,8 @@ TEST_CASE("a checkpoint of another policy, of another option of it, or of anothe
     const auto trainer_with = [&](train_options how) { return trainer{m, joint<all>{}, optim::adamw{}, batch{4}, std::move(how)}; };
     auto saved = trainer_with({.balance = balance::cagrad{.c = 0.5}});
     io::save_checkpoint(saved, f / "run.safetensors", "run");
-    for (const train_options& how : {train_options{.balance = balance::pcgrad{}}, train_options{.balance = balance::cagrad{.c = 0.4}}, train_options{},
-                                     train_options{.balance = balance::cagrad{}, .loss_average = 0.9}}) {
+    for (const train_options& how : {train_options{.balance = balance::pcgrad{}}, train_options{.balance = balance::cagrad{.c = 0.4}},
+                                     train_options{}, train_options{.balance = balance::cagrad{}, .loss_average = 0.9}}) {
         auto t = trainer_with(how);
         CHECK_THROWS_WITH_AS(io::load_checkpoint(t, f / "run.safetensors", "run"), doctest::Contains("expected"), file_error);
     }
@@ -268,8 +269,8 @@ TEST_CASE("policies are for joint steps, and those that combine gradients for en
     model<tiny> m{seed{1}};
     CHECK_THROWS_WITH_AS((trainer{m, alternating<all>{}, optim::adamw{}, batch{4}, {.balance = balance::famo{}}}),
                          doctest::Contains("expected a joint strategy, got alternating"), option_error);
-    CHECK_THROWS_WITH_AS((trainer{m, joint<frozen>{}, optim::adamw{}, batch{4}, {.balance = balance::pcgrad{}}}), doctest::Contains("got a frozen one"),
-                         option_error);
+    CHECK_THROWS_WITH_AS((trainer{m, joint<frozen>{}, optim::adamw{}, batch{4}, {.balance = balance::pcgrad{}}}),
+                         doctest::Contains("got a frozen one"), option_error);
     CHECK_NOTHROW(trainer{m, joint<frozen>{}, optim::adamw{}, batch{4}, {.balance = balance::uncertainty{}}});
     CHECK_THROWS_AS((trainer{m, joint<all>{}, optim::adamw{}, batch{4}, {.loss_average = 1}}), option_error);
 }
@@ -279,7 +280,8 @@ TEST_CASE("a loss or gradient that is not finite stops every policy") {
         CAPTURE(p.text());
         model<tiny> m{seed{1}};
         for (auto& tensor : m.tensors())
-            if (tensor.name == "denoise.2.weight") std::fill(tensor.values.begin(), tensor.values.end(), std::numeric_limits<float>::infinity());
+            if (tensor.name == "denoise.2.weight")
+                std::fill(tensor.values.begin(), tensor.values.end(), std::numeric_limits<float>::infinity());
         auto samples = tiny_loader(m);
         trainer t{m, joint<all>{}, optim::adamw{}, batch{4}, {.balance = p}};
         CHECK_THROWS_WITH_AS(t.step(first_batch(samples)), doctest::Contains("head 'denoise': expected a finite loss"), error);
@@ -298,7 +300,8 @@ TEST_CASE("heads follow their own loss: surgery on the encoder's gradient leaves
     const auto b = first_batch(samples);
     trainer{plain, joint<all>{}, optim::sgd{.lr = 0.1}, batch{4}}.step(b);
     trainer{surgery, joint<all>{}, optim::sgd{.lr = 0.1}, batch{4}, {.balance = balance::imtl_g{}}}.step(b);
-    for (const char* head : {"denoise", "lungs", "finding"}) CHECK(test::relative_error(values_of(surgery, head), values_of(plain, head)) < 1e-12);
+    for (const char* head : {"denoise", "lungs", "finding"})
+        CHECK(test::relative_error(values_of(surgery, head), values_of(plain, head)) < 1e-12);
     CHECK(test::relative_error(values_of(surgery, "encoder"), values_of(plain, "encoder")) > 1e-6);
 }
 

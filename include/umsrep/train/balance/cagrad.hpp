@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <span>
@@ -14,9 +15,9 @@
 namespace umsrep::balance {
 
 /// Conflict-averse gradient: within a ball of radius c |g_0| around the mean gradient g_0, the direction that serves the worst served task
-/// best. d = g_0 + c |g_0| g_w / |g_w|, g_w = sum of w_i g_i with w on the simplex that minimises <g_w, g_0> + c |g_0| |g_w|. Liu, Liu, Jin,
-/// Stone, Liu, "Conflict-averse gradient descent for multi-task learning", NeurIPS 2021, algorithm 1 and its equation of the dual. As the
-/// authors' code, it is divided by 1 + c^2 and multiplied by the number of tasks, to be of the length of a sum; c = 0 is the plain sum.
+/// best. d = g_0 + c |g_0| g_w / |g_w|, g_w = sum of w_i g_i with w on the simplex that minimises <g_w, g_0> + c |g_0| |g_w|. Liu, Liu,
+/// Jin, Stone, Liu, "Conflict-averse gradient descent for multi-task learning", NeurIPS 2021, algorithm 1 and its equation of the dual. As
+/// the authors' code, it is divided by 1 + c^2 and multiplied by the number of tasks, to be of the length of a sum; c = 0 is the plain sum.
 struct cagrad {
     static constexpr std::string_view name = "cagrad";
 
@@ -47,8 +48,9 @@ struct cagrad {
     }
 
 private:
-    /// Sets w to the minimiser of f(w) = <g_w, g_0> + radius |g_w| and returns |g_w|. Mass moves between the two tasks where it gains most, as
-    /// far as is best, until there is nothing to gain: sequential minimal optimisation (Platt, 1998) of a convex function on the simplex.
+    /// Sets w to the minimiser of f(w) = <g_w, g_0> + radius |g_w| and returns |g_w|. Mass moves between the two tasks where it gains most,
+    /// as far as is best, until there is nothing to gain: sequential minimal optimisation (Platt, 1998) of a convex function on the
+    /// simplex.
     double minimize(const inner_products& products, double radius) {
         double scale = 0;
         for (const std::size_t i : tasks_in_step) {

@@ -15,9 +15,9 @@
 
 namespace umsrep::balance {
 
-/// Dynamic weight average: a task whose loss falls slower weighs more. Weight K softmax(r / T), r_i = L_i(t - 1) / L_i(t - 2) of mean losses
-/// over epochs, and 1 in the first two epochs. Liu, Johns, Davison, "End-to-end multi-task learning with attention", CVPR 2019, equation 7.
-/// Learns in `trainer::fit`, which knows epochs. A task that had no loss in one of the two epochs counts with r = 1.
+/// Dynamic weight average: a task whose loss falls slower weighs more. Weight K softmax(r / T), r_i = L_i(t - 1) / L_i(t - 2) of mean
+/// losses over epochs, and 1 in the first two epochs. Liu, Johns, Davison, "End-to-end multi-task learning with attention", CVPR 2019,
+/// equation 7. Learns in `trainer::fit`, which knows epochs. A task that had no loss in one of the two epochs counts with r = 1.
 struct dwa {
     static constexpr std::string_view name = "dwa";
 

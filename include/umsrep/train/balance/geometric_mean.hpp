@@ -12,8 +12,8 @@
 
 namespace umsrep::balance {
 
-/// K times the geometric mean of the losses, K tasks in the step: the gradient of task i is weighted by that mean over L_i, so a loss counts
-/// by how much of itself it changes, whatever its scale. Chennupati, Sistu, Yogamani, Rawashdeh, "MultiNet++", CVPR workshops 2019,
+/// K times the geometric mean of the losses, K tasks in the step: the gradient of task i is weighted by that mean over L_i, so a loss
+/// counts by how much of itself it changes, whatever its scale. Chennupati, Sistu, Yogamani, Rawashdeh, "MultiNet++", CVPR workshops 2019,
 /// equation 2 (there without the factor K). Losses count as 1e-8 at least; a negative one throws `error`.
 struct geometric_mean {
     static constexpr std::string_view name = "geometric mean";

@@ -19,8 +19,8 @@ namespace umsrep::balance {
 
 // Impartial multi-task learning: Liu, Li, Kuang, Xue, Chen, Yang, Liao, Zhang, "Towards impartial multi-task learning", ICLR 2021.
 
-/// IMTL-L, balance of losses: the sum of e^s_i L_i - s_i, s learnt along with the network, from 0; at its best every e^s_i L_i is 1. Equation
-/// 5 of the paper, which leaves s to the network's optimiser; here it has an Adam of its own, whose rate no schedule changes.
+/// IMTL-L, balance of losses: the sum of e^s_i L_i - s_i, s learnt along with the network, from 0; at its best every e^s_i L_i is 1.
+/// Equation 5 of the paper, which leaves s to the network's optimiser; here it has an Adam of its own, whose rate no schedule changes.
 struct imtl_l {
     static constexpr std::string_view name = "imtl-l";
 
@@ -38,10 +38,10 @@ struct imtl_l {
 };
 
 /// IMTL-G, balance of gradients: the combination with coefficients a_i whose projections onto all tasks' gradients are equal. Equation 3 of
-/// the paper, which equation 4 solves for a sum of coefficients of 1; here the sum is K, the number of tasks in the step. Coefficients may be
-/// negative. Gradients are those of the shared parameters; the paper takes those of the features between encoder and heads, of which there
-/// are several where decoders have skip connections. A task whose gradient is 0 is left out. Where gradients point the same way and several
-/// solutions exist, coefficients are 0 that may be.
+/// the paper, which equation 4 solves for a sum of coefficients of 1; here the sum is K, the number of tasks in the step. Coefficients may
+/// be negative. Gradients are those of the shared parameters; the paper takes those of the features between encoder and heads, of which
+/// there are several where decoders have skip connections. A task whose gradient is 0 is left out. Where gradients point the same way and
+/// several solutions exist, coefficients are 0 that may be.
 struct imtl_g {
     static constexpr std::string_view name = "imtl-g";
 
@@ -63,8 +63,8 @@ struct imtl_g {
                 pulling.push_back(i);
                 shortest = std::min(shortest, std::sqrt(products(i, i)));
             }
-        // In b_i = a_i |g_i| and the common projection p, free of the gradients' scale: for every k, sum_i b_i cos(g_i, g_k) - p = 0; and the
-        // sum of b_i / |g_i| is 1.
+        // In b_i = a_i |g_i| and the common projection p, free of the gradients' scale: for every k, sum_i b_i cos(g_i, g_k) - p = 0; and
+        // the sum of b_i / |g_i| is 1.
         const std::size_t count = pulling.size(), row = count + 2;
         system.assign((count + 1) * row, 0.0);
         unknowns.assign(count + 1, 0.0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +16,8 @@
 namespace umsrep::balance {
 
 /// Gradient surgery: from each task's gradient, what points against another task's is taken away, the others in random order; then all are
-/// added up. Yu, Kumar, Gupta, Levine, Hausman, Finn, "Gradient surgery for multi-task learning", NeurIPS 2020, algorithm 1. Projections are
-/// computed from inner products: a projected gradient is kept as its coefficients of the original ones.
+/// added up. Yu, Kumar, Gupta, Levine, Hausman, Finn, "Gradient surgery for multi-task learning", NeurIPS 2020, algorithm 1. Projections
+/// are computed from inner products: a projected gradient is kept as its coefficients of the original ones.
 struct pcgrad {
     static constexpr std::string_view name = "pcgrad";
 

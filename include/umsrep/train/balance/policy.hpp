@@ -75,7 +75,9 @@ public:
     void begin(std::span<const char> present) { if (body_) body_->begin(present); }
     double weight(std::size_t task, double loss) { return body_ ? body_->weight(task, loss) : 1; }
     double common(per_task losses) { return body_ ? body_->common(losses) : 1; }
-    void combine(per_task losses, const inner_products& products, std::span<double> coefficients) { body_->combine(losses, products, coefficients); }
+    void combine(per_task losses, const inner_products& products, std::span<double> coefficients) {
+        body_->combine(losses, products, coefficients);
+    }
     void learn(per_task losses) { if (body_) body_->learn(losses); }
     void observe(per_task before, per_task after) { if (body_) body_->observe(before, after); }
     void end_epoch(per_task losses) { if (body_) body_->end_epoch(losses); }

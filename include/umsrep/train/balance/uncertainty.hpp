@@ -14,9 +14,9 @@
 namespace umsrep::balance {
 
 /// Weighs a task by its uncertainty sigma: the sum of L_i / (2 e^s_i) + s_i / 2, s_i = log sigma_i^2 learnt along with the network; weight
-/// 1 / (2 e^s_i). Kendall, Gal, Cipolla, "Multi-task learning using uncertainty to weigh losses for scene geometry and semantics", CVPR 2018,
-/// equation 7 for every kind of loss, in s as recommended there in section 3.2; s starts at -0.5 as in Liu et al.'s code of MTAN, CVPR 2019.
-/// The paper leaves s to the network's optimiser; here it has an Adam of its own, whose rate no schedule changes.
+/// 1 / (2 e^s_i). Kendall, Gal, Cipolla, "Multi-task learning using uncertainty to weigh losses for scene geometry and semantics", CVPR
+/// 2018, equation 7 for every kind of loss, in s as recommended there in section 3.2; s starts at -0.5 as in Liu et al.'s code of MTAN,
+/// CVPR 2019. The paper leaves s to the network's optimiser; here it has an Adam of its own, whose rate no schedule changes.
 struct uncertainty {
     static constexpr std::string_view name = "uncertainty";
 
