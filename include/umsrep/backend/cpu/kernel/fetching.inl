@@ -7,7 +7,8 @@ struct fetching {
     const float* at = nullptr;
     int lines = 0;
 
-    int in_each_of(int stretches) const { return lines == 0 ? 0 : (lines + stretches - 1) / stretches; }
+    /// A tile may have no stretch to work through: a strided 1x1 convolution has gradients of 0.
+    int in_each_of(int stretches) const { return stretches == 0 ? 0 : (lines + stretches - 1) / stretches; }
 };
 
 /// Returns where the next lines begin.
