@@ -124,6 +124,14 @@ TEST_CASE("convolutions between blocks and up to seven dense channels agree with
     CHECK(checked > 70);
 }
 
+TEST_CASE("a stride along an axis of one pixel is no step: planes one pixel wide, or high") {
+    random_stream r(seed{77}, "few channels");
+    for (const attributes& a : {attributes{.stride = {1, 2}}, attributes{.stride = {2, 1}}, attributes{.kernel = {3, 1}, .stride = {1, 3}}}) {
+        check_few_channels(few_channels_case(op::conv, {3, 6, 1}, 16, a, 2, r), r);
+        check_few_channels(few_channels_case(op::conv, {3, 1, 6}, 16, a.kernel == extent{1} ? a : attributes{.kernel = {1, 3}, .stride = {3, 1}}, 2, r), r);
+    }
+}
+
 TEST_CASE("transposed convolutions between blocks and a few dense channels agree with the reference") {
     random_stream r(seed{71}, "few channels");
     for (const attributes& a : {attributes{.bias = true}, attributes{.kernel = 3, .padding = 1, .bias = true}, attributes{.kernel = 2, .stride = 2}})

@@ -40,7 +40,9 @@ struct few_channels_plan {
         return y.first_shift() >= 0 && y.first_shift() + rows(many.h) <= few.h && x.first_shift() >= 0 && x.first_shift() + columns() <= few.w;
     }
     /// Rows of both follow each other in the same way: several are one long one.
-    constexpr bool is_one_row() const { return columns() == many.w && columns() == few.w && rows(many.h) == many.h && is_inside(); }
+    constexpr bool is_one_row() const {
+        return x.in_step == 1 && columns() == many.w && columns() == few.w && rows(many.h) == many.h && is_inside();
+    }
     constexpr std::ptrdiff_t packed() const { return std::ptrdiff_t{few.c} * rows(rows_of_band(many)) * columns(); }
     /// Of a thread: planes, and a row of a block.
     constexpr std::ptrdiff_t worker() const { return (packed() + lanes - 1) / lanes * lanes + std::ptrdiff_t{many.w} * lanes; }
