@@ -41,3 +41,14 @@ TEST_CASE("the arena's use counts what is alive at each step") {
     CHECK(use.live == 150);
     CHECK(use.arena == 150);
 }
+
+TEST_CASE("a workspace is enough for every batch up to the capacity, also where a small one needs more") {
+    const graph g = lowered<relu>({8, 4, 4});
+    execution_plan p;
+    p.nodes.resize(g.nodes.size());
+    p.nodes.back().value = 0;
+    const auto size = [](const node&, int batch, int threads) { return std::ptrdiff_t{batch == 3 ? 700 : 100 * batch * threads}; };
+    CHECK(workspace_of(g, p, size, 2, 1) == 200);
+    CHECK(workspace_of(g, p, size, 5, 1) == 700);
+    CHECK(workspace_of(g, p, size, 5, 2) == 1000);
+}

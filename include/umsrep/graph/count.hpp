@@ -43,12 +43,14 @@ constexpr std::int64_t trained_parameters(const Graph& g, const Plan& p) {
     return total;
 }
 
-/// Elements of workspace that the ops of a plan need, one after another: the most that one needs. `size(node, batch, threads)`.
+/// Elements of workspace that the ops of a plan need, one after another, for batches of up to `capacity`: the most that one needs.
+/// `size(node, batch, threads)`; a small batch may need more than a large one, where it is computed in another way.
 template <class Graph, class Plan, class Size>
-constexpr std::ptrdiff_t workspace_of(const Graph& g, const Plan& p, Size size, int batch, int threads) {
+constexpr std::ptrdiff_t workspace_of(const Graph& g, const Plan& p, Size size, int capacity, int threads) {
     std::ptrdiff_t most = 0;
     for (int i = 1; i < g.size(); ++i)
-        if (p.nodes[static_cast<std::size_t>(i)].runs()) most = std::max<std::ptrdiff_t>(most, size(g[i], batch, threads));
+        for (int batch = p.nodes[static_cast<std::size_t>(i)].runs() ? capacity : 0; batch > 0; --batch)
+            most = std::max<std::ptrdiff_t>(most, size(g[i], batch, threads));
     return most;
 }
 
