@@ -2,4 +2,4 @@
 #include "network.hpp"
 
 // Compiled once, here; see session.cpp.
-template struct umsrep::cpu<>;
+template struct umsrep::cpu<umsrep::winograd, umsrep::core_families>;

@@ -9,7 +9,7 @@
 #include "network.hpp"
 
 // Compiled once, in kernels.cpp.
-extern template struct umsrep::cpu<>;
+extern template struct umsrep::cpu<umsrep::winograd, umsrep::core_families>;
 
 namespace doppler {
 

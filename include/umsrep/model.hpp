@@ -16,6 +16,7 @@
 #include <xtensor/xtensor.hpp>
 
 #include <umsrep/backend/cpu/cpu.hpp>
+#include <umsrep/backend/cpu/families.hpp>
 #include <umsrep/backend/describe.hpp>
 #include <umsrep/backend/executor.hpp>
 #include <umsrep/core/units.hpp>
@@ -57,6 +58,17 @@ struct prediction {
     }
 };
 
+/// The families of operations that a network has, for the type of its backend.
+template <class Net>
+inline constexpr cpu_families network_families = [] {
+    if constexpr (fits<Net>) return families_of(detail::graph_of<Net>.nodes);
+    else return cpu_families{};
+}();
+
+/// The backend of models that name none: the fast one for processors, with the kernels that the network needs.
+template <class Net>
+using default_backend = cpu<winograd, network_families<Net>>;
+
 /// A network with weights on a backend: owns the parameters and running statistics, and predicts. The backend is the fast one for
 /// processors unless another is named, such as `reference<double>`.
 ///
@@ -65,9 +77,15 @@ struct prediction {
 ///
 /// For a network with a dynamic image, give the size: `model<net> m{seed{1}, extent{480, 512}}`; misfits that only that size shows throw
 /// shape_mismatch. Same seed, same bits, whatever the number of threads.
-template <class Net, class Backend = cpu<>>
+template <class Net, class Backend = default_backend<Net>>
 class model {
     static_assert(fits<Net>);
+    static_assert(
+        [] {
+            if constexpr (requires { Backend::families; }) return Backend::families.covers(network_families<Net>);
+            else return true;
+        }(),
+        "umsrep: this backend is without a family of operations that the network has; name cpu<> or none");
     using traits = network_traits<Net>;
 
 public:

@@ -8,6 +8,7 @@
 
 // Compiled once, in kernels.cpp.
 extern template struct umsrep::cpu<>;
+extern template struct umsrep::cpu<umsrep::winograd, umsrep::core_families>;
 extern template struct umsrep::reference<float>;
 extern template struct umsrep::reference<double>;
 

@@ -14,7 +14,7 @@
 namespace umsrep {
 
 /// What a strategy leaves behind: one model for all tasks, or one for each where every task has an encoder of its own.
-template <class Net, class Backend = cpu<>>
+template <class Net, class Backend = default_backend<Net>>
 class task_models {
 public:
     using model_type = model<Net, Backend>;

@@ -60,7 +60,7 @@ struct pretrained {
 /// Samples need no labels, unless the source task says so. `setup(trainer, options, "")` is called before the run, as by `fit`: to go on
 /// from a checkpoint, say. The images are read once more before the first epoch, for their statistics.
 /// Throws option_error when there is no modality, or no size for a dynamic image, and what `fit` and the datasets throw.
-template <class Encoder, source_task Source = source::denoising<>, class Backend = cpu<>, optim::optimizer Optimizer,
+template <class Encoder, source_task Source = source::denoising<>, class Backend = default_backend<pretraining<Encoder, Source>>, optim::optimizer Optimizer,
           class Setup = no_setup>
 pretrained<Encoder, Source, Backend> pretrain(const data::any_dataset& images, const data::any_dataset& valid, Optimizer optimizer,
                                               pretrain_options<Source> o, Setup setup = {}) {

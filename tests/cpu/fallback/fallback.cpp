@@ -9,6 +9,7 @@
 #include "../../support/tiny.hpp"
 
 template struct umsrep::cpu<>;
+template struct umsrep::cpu<umsrep::winograd, umsrep::core_families>;
 
 using namespace umsrep;
 
@@ -26,7 +27,7 @@ std::vector<float> trained() {
 } // namespace
 
 TEST_CASE("without vector extensions cpu<> is the default still, and says what it computes through") {
-    static_assert(std::is_same_v<model<test::tiny>::backend, cpu<>>);
+    static_assert(std::is_same_v<model<test::tiny>::backend, cpu<winograd, core_families>>);
     CHECK(describe_backend<cpu<>>() == "cpu, through Eigen: this compiler lacks vector extensions");
     CHECK(describe_backend<cpu<exact>>() == "cpu<exact>, through Eigen: this compiler lacks vector extensions");
     CHECK(describe(model<test::tiny>{seed{1}}).find("through Eigen") != std::string::npos);

@@ -22,19 +22,19 @@ inline void backward_relu(const kernel_table& k, const operands<float>& o) {
     detail::map_backward(k.rows->relu_gradient, o, o.result);
 }
 
-inline void forward_leaky_relu(const kernel_table& k, const operands<float>& o) { detail::map_forward(k.rows->leaky_relu, o); }
+inline void forward_leaky_relu(const kernel_table& k, const operands<float>& o) { detail::map_forward(activations(k).leaky_relu, o); }
 inline void backward_leaky_relu(const kernel_table& k, const operands<float>& o) {
-    detail::map_backward(k.rows->leaky_relu_gradient, o, o.result);
+    detail::map_backward(activations(k).leaky_relu_gradient, o, o.result);
 }
 
-inline void forward_gelu(const kernel_table& k, const operands<float>& o) { detail::map_forward(k.rows->gelu, o); }
+inline void forward_gelu(const kernel_table& k, const operands<float>& o) { detail::map_forward(activations(k).gelu, o); }
 inline void backward_gelu(const kernel_table& k, const operands<float>& o) {
-    detail::map_backward(k.rows->gelu_gradient, o, o.sources[0]);
+    detail::map_backward(activations(k).gelu_gradient, o, o.sources[0]);
 }
 
-inline void forward_silu(const kernel_table& k, const operands<float>& o) { detail::map_forward(k.rows->silu, o); }
+inline void forward_silu(const kernel_table& k, const operands<float>& o) { detail::map_forward(activations(k).silu, o); }
 inline void backward_silu(const kernel_table& k, const operands<float>& o) {
-    detail::map_backward(k.rows->silu_gradient, o, o.sources[0]);
+    detail::map_backward(activations(k).silu_gradient, o, o.sources[0]);
 }
 
 inline void forward_sigmoid(const kernel_table& k, const operands<float>& o) { detail::map_forward(k.rows->sigmoid, o, false); }

@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include <umsrep/backend/cpu/correlation.hpp>
+#include <umsrep/backend/cpu/families.hpp>
 #include <umsrep/backend/reference/reference.hpp>
 
 /// An operation by way of the reference backend: dense copies of what it reads, and back. For what has no kernel of its own, or not for a
@@ -63,32 +64,38 @@ struct adapted {
 // Templates, so that a file that runs no network on the backend does not compile the reference; and only of what comes this way, for its
 // convolutions alone take as long to compile as most of the rest.
 
-template <class T>
+template <cpu_families Families, class T>
 void reference_forward(const operands<T>& o) {
+    if constexpr (Families.group_norm)
+        if (o.n->kind == op::group_norm) return reference_ops::forward_group_norm(o);
+    if constexpr (Families.upsampling) {
+        if (o.n->kind == op::upsample_nearest) return reference_ops::forward_upsample_nearest(o);
+        if (o.n->kind == op::upsample_bilinear) return reference_ops::forward_upsample_bilinear(o);
+    }
     switch (o.n->kind) {
-    case op::group_norm: return reference_ops::forward_group_norm(o);
     case op::softmax: return reference_ops::forward_softmax(o);
     case op::max_pool: return reference_ops::forward_max_pool(o);
     case op::avg_pool: return reference_ops::forward_avg_pool(o);
     case op::global_avg_pool: return reference_ops::forward_global_avg_pool(o);
-    case op::upsample_nearest: return reference_ops::forward_upsample_nearest(o);
-    case op::upsample_bilinear: return reference_ops::forward_upsample_bilinear(o);
     case op::linear: return reference_ops::forward_linear(o);
     case op::concat: return reference_ops::forward_concat(o);
     default: assert(false && "has kernels of its own");
     }
 }
 
-template <class T>
+template <cpu_families Families, class T>
 void reference_backward(const operands<T>& o) {
+    if constexpr (Families.group_norm)
+        if (o.n->kind == op::group_norm) return reference_ops::backward_group_norm(o);
+    if constexpr (Families.upsampling) {
+        if (o.n->kind == op::upsample_nearest) return reference_ops::backward_upsample_nearest(o);
+        if (o.n->kind == op::upsample_bilinear) return reference_ops::backward_upsample_bilinear(o);
+    }
     switch (o.n->kind) {
-    case op::group_norm: return reference_ops::backward_group_norm(o);
     case op::softmax: return reference_ops::backward_softmax(o);
     case op::max_pool: return reference_ops::backward_max_pool(o);
     case op::avg_pool: return reference_ops::backward_avg_pool(o);
     case op::global_avg_pool: return reference_ops::backward_global_avg_pool(o);
-    case op::upsample_nearest: return reference_ops::backward_upsample_nearest(o);
-    case op::upsample_bilinear: return reference_ops::backward_upsample_bilinear(o);
     case op::linear: return reference_ops::backward_linear(o);
     case op::concat: return reference_ops::backward_concat(o);
     default: assert(false && "has kernels of its own");
@@ -97,20 +104,20 @@ void reference_backward(const operands<T>& o) {
 
 } // namespace detail
 
-template <class T = float>
+template <cpu_families Families, class T = float>
 void through_reference_forward(const operands<T>& original) {
     const detail::adapted a(original, false);
-    detail::reference_forward(a.o);
+    detail::reference_forward<Families>(a.o);
     parts<T> to;
     to.count = 1;
     to[0] = {original.out.data, original.n->out, nullptr, false, false};
     original.pool->run(original.out.n, [&](int n) { scatter_dense(a.o.out.sample(n), to, n); });
 }
 
-template <class T = float>
+template <cpu_families Families, class T = float>
 void through_reference_backward(const operands<T>& original) {
     const detail::adapted a(original, true);
-    detail::reference_backward(a.o);
+    detail::reference_backward<Families>(a.o);
     for (std::size_t i = 0; i < 2; ++i)
         if (original.sinks[i]) {
             parts<T> to = original.sinks[i];

@@ -19,10 +19,6 @@ struct correlation {
     int groups = 1, batch = 1;
 
     constexpr int taps() const { return kernel.h * kernel.w; }
-    /// 3x3, one pixel apart, every channel with every other.
-    constexpr bool suits_winograd() const {
-        return kernel == extent{3} && stride == extent{1} && dilation == extent{1} && groups == 1 && padding.h <= 2 && padding.w <= 2;
-    }
     constexpr std::ptrdiff_t weights() const { return std::ptrdiff_t{narrow.c} * (wide.c / groups) * taps(); }
 };
 

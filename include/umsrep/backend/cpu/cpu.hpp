@@ -10,14 +10,18 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include <umsrep/backend/cpu/activation.hpp>
 #include <umsrep/backend/cpu/adapter.hpp>
 #include <umsrep/backend/cpu/combination.hpp>
+#include <umsrep/backend/cpu/convolution_way.hpp>
 #include <umsrep/backend/cpu/depthwise.hpp>
 #include <umsrep/backend/cpu/direct.hpp>
 #include <umsrep/backend/cpu/direct_weights.hpp>
 #include <umsrep/backend/cpu/dropout.hpp>
+#include <umsrep/backend/cpu/families.hpp>
 #include <umsrep/backend/cpu/few_channels.hpp>
 #include <umsrep/backend/cpu/group_norm.hpp>
 #include <umsrep/backend/cpu/norm.hpp>
@@ -27,6 +31,7 @@
 #include <umsrep/backend/cpu/sum_channels.hpp>
 #include <umsrep/backend/cpu/winograd.hpp>
 #include <umsrep/backend/cpu/winograd_few_tiles.hpp>
+#include <umsrep/graph/op_name.hpp>
 #include <umsrep/graph/storage.hpp>
 
 namespace umsrep {
@@ -36,11 +41,14 @@ namespace umsrep {
 ///
 ///     model<net, cpu<>> m{seed{1}, batch{8}, threads{2}};
 ///
+/// Another backend in the type of a model is `cpu<exact>`, or one with fewer families of operations: `model<net>` takes those that the network needs.
+///
 /// No operation allocates. Results do not depend on the number of threads; they do depend on the instruction set, in the last bits.
-template <class Policy = winograd>
+template <class Policy = winograd, cpu_families Families = cpu_families{}>
 struct cpu {
     using scalar = float;
     using policy = Policy;
+    static constexpr cpu_families families = Families;
     static constexpr int scalar_bytes = sizeof(float);
     static constexpr bool flushes_denormals = true;
 
@@ -71,60 +79,78 @@ struct cpu {
 private:
     using operand_list = std::span<const operands<float>>;
 
-    static constexpr bool uses_winograd(const cpu_ops::correlation& map) {
-        const auto fills_tiles = [](shape s) { return 5 * s.plane() >= std::ptrdiff_t{3} * 16 * ((s.h + 3) / 4) * ((s.w + 3) / 4); };
-        return Policy::allows_winograd && map.suits_winograd() && map.wide.c >= 12 && map.narrow.c >= 12 && fills_tiles(map.wide) && fills_tiles(map.narrow) &&
-               !cpu_ops::stored_dense(map.wide) && !cpu_ops::stored_dense(map.narrow);
+    static constexpr cpu_ops::way way_of(const cpu_ops::correlation& map, bool adjoint) {
+        return cpu_ops::way_of_pass(map, adjoint, Policy::allows_winograd);
+    }
+    static constexpr cpu_ops::way way_of_weights(const node& n, const cpu_ops::correlation& map) {
+        return cpu_ops::way_of_weights(map, n.kind == op::conv_transpose, Policy::allows_winograd);
     }
     /// Whether a convolution's weights' pass applies the backward of the norm behind it.
-    static constexpr bool applies_norms(const cpu_ops::correlation& map) {
-        return uses_winograd(map) || (cpu_ops::suits_few_channels(map) && !cpu_ops::stored_dense(map.narrow));
+    static constexpr bool applies_norms(const node& n, const cpu_ops::correlation& map) {
+        const cpu_ops::way w = way_of_weights(n, map);
+        return w == cpu_ops::way::winograd || (w == cpu_ops::way::few_channels && !cpu_ops::stored_dense(map.narrow));
     }
     static constexpr std::ptrdiff_t convolution_workspace(const node& n, int batch, int threads);
     /// Rows of statistics that the forward pass of a convolution leaves.
     static constexpr int statistics_rows(const node& n, int batch, int threads);
 
-    static void run_pass(const cpu_ops::pass& p) {
-        if (cpu_ops::suits_depthwise(p.map)) cpu_ops::depthwise_pass(cpu_ops::kernels(), p);
-        else if (cpu_ops::suits_few_channels(p.map, p.adjoint)) cpu_ops::few_channels_pass(cpu_ops::kernels(), p);
-        else if (uses_winograd(p.map)) cpu_ops::any_winograd_pass(cpu_ops::kernels(), p);
-        else cpu_ops::direct_pass(cpu_ops::kernels(), p);
-    }
+    static void run_pass(const cpu_ops::pass& p);
+    static void run_weights(const node& n, const cpu_ops::weight_pass& p);
     static std::size_t forward_convolution(operand_list chain);
     static void backward_convolution(const operands<float>& o, const cpu_ops::pending_norm* pending);
     /// How many nodes of the chain's end it ran: a batch-norm, the ReLU behind it and the convolution before it together where they can be.
     static std::size_t backward_norm(operand_list chain);
     static void forward_one(const operands<float>& o);
     static void backward_one(const operands<float>& o);
+
+    [[noreturn]] static void refuse(std::string_view what) {
+        throw device_error("backend cpu", "a type with the families of the network: model<net>, or cpu<>", std::string(what) + ", which this one is without");
+    }
 };
 
-template <class Policy>
-constexpr int cpu<Policy>::statistics_rows(const node& n, int batch, int threads) {
-    const cpu_ops::correlation map = cpu_ops::correlation_of(n, batch);
-    if (cpu_ops::suits_depthwise(map)) return cpu_ops::depthwise_statistics_rows(map, n.kind == op::conv_transpose);
-    if (cpu_ops::suits_few_channels(map, n.kind == op::conv_transpose)) return cpu_ops::few_channels_statistics_rows(map);
-    if (uses_winograd(map)) return cpu_ops::winograd_statistics_rows(cpu_ops::plan_winograd(n.in.c, n.out, batch, threads));
-    return cpu_ops::direct_statistics_rows(cpu_ops::plan_direct(map, n.kind == op::conv_transpose, threads));
-}
-
-template <class Policy>
-constexpr std::ptrdiff_t cpu<Policy>::convolution_workspace(const node& n, int batch, int threads) {
+template <class Policy, cpu_families Families>
+constexpr int cpu<Policy, Families>::statistics_rows(const node& n, int batch, int threads) {
     using namespace cpu_ops;
     const correlation map = correlation_of(n, batch);
-    const std::ptrdiff_t statistics = std::ptrdiff_t{statistics_rows(n, batch, threads)} * blocks_of(n.out.c) * moments_elements;
-    const std::ptrdiff_t bias = sum_channels_workspace(n.out, batch);
-    const std::ptrdiff_t few_channels = suits_few_channels(map) ? few_channels_workspace(map, threads) : 0;
-    const auto direct = [&](bool adjoint) { return suits_few_channels(map, adjoint) ? 0 : plan_direct(map, adjoint, threads).workspace(); };
-    const std::ptrdiff_t passes =
-        suits_depthwise(map) ? depthwise_workspace(map)
-        : uses_winograd(map) ? std::max({winograd_workspace(map.wide.c, map.narrow, batch, threads), winograd_workspace(map.narrow.c, map.wide, batch, threads),
-                                       plan_winograd_weights(map, threads).workspace()})
-                             : std::max({few_channels, direct(false), direct(true), few_channels > 0 ? 0 : plan_direct_weights(map, threads).workspace()});
-    return std::max(passes, bias) + (statistics + lanes - 1) / lanes * lanes;
+    const bool transposed = n.kind == op::conv_transpose;
+    switch (way_of(map, transposed)) {
+    case way::depthwise: return depthwise_statistics_rows(map, transposed);
+    case way::few_channels: return few_channels_statistics_rows(map);
+    case way::winograd: return winograd_statistics_rows(plan_winograd(n.in.c, n.out, batch, threads));
+    case way::direct: return direct_statistics_rows(plan_direct(map, transposed, threads));
+    }
+    return 0;
 }
 
-template <class Policy>
-constexpr std::ptrdiff_t cpu<Policy>::workspace_size(const node& n, int batch, int threads) {
+template <class Policy, cpu_families Families>
+constexpr std::ptrdiff_t cpu<Policy, Families>::convolution_workspace(const node& n, int batch, int threads) {
+    using namespace cpu_ops;
+    const correlation map = correlation_of(n, batch);
+    const auto pass = [&](bool adjoint) {
+        switch (way_of(map, adjoint)) {
+        case way::depthwise: return depthwise_workspace(map);
+        case way::few_channels: return few_channels_workspace(map, threads);
+        case way::winograd:
+            return adjoint ? winograd_workspace(map.narrow.c, map.wide, batch, threads) : winograd_workspace(map.wide.c, map.narrow, batch, threads);
+        case way::direct: return plan_direct(map, adjoint, threads).workspace();
+        }
+        return std::ptrdiff_t{0};
+    };
+    const auto weights = [&] {
+        switch (way_of_weights(n, map)) {
+        case way::depthwise: return depthwise_workspace(map);
+        case way::few_channels: return few_channels_workspace(map, threads);
+        case way::winograd: return plan_winograd_weights(map, threads).workspace();
+        case way::direct: return plan_direct_weights(map, threads).workspace();
+        }
+        return std::ptrdiff_t{0};
+    };
+    const std::ptrdiff_t statistics = std::ptrdiff_t{statistics_rows(n, batch, threads)} * blocks_of(n.out.c) * moments_elements;
+    return std::max({pass(false), pass(true), weights(), sum_channels_workspace(n.out, batch)}) + (statistics + lanes - 1) / lanes * lanes;
+}
+
+template <class Policy, cpu_families Families>
+constexpr std::ptrdiff_t cpu<Policy, Families>::workspace_size(const node& n, int batch, int threads) {
     switch (n.kind) {
     case op::input: return 0;
     case op::conv:
@@ -148,9 +174,38 @@ constexpr std::ptrdiff_t cpu<Policy>::workspace_size(const node& n, int batch, i
     }
 }
 
+/// Of families that this type is without, nothing is compiled; a network that needs them is refused where its model's type is made.
+template <class Policy, cpu_families Families>
+void cpu<Policy, Families>::run_pass(const cpu_ops::pass& p) {
+    using namespace cpu_ops;
+    switch (way_of(p.map, p.adjoint)) {
+    case way::depthwise:
+        if constexpr (Families.depthwise) return depthwise_pass(kernels(), p);
+        break;
+    case way::few_channels: return few_channels_pass(kernels(), p);
+    case way::winograd: return any_winograd_pass(kernels(), p);
+    case way::direct: return direct_pass(kernels(), p);
+    }
+    refuse("a depthwise convolution");
+}
+
+template <class Policy, cpu_families Families>
+void cpu<Policy, Families>::run_weights(const node& n, const cpu_ops::weight_pass& p) {
+    using namespace cpu_ops;
+    switch (way_of_weights(n, p.map)) {
+    case way::depthwise:
+        if constexpr (Families.depthwise) return depthwise_weights(kernels(), p);
+        break;
+    case way::few_channels: return few_channels_weights(kernels(), p);
+    case way::winograd: return winograd_weights(kernels(), p);
+    case way::direct: return direct_weights(kernels(), p);
+    }
+    refuse("a depthwise convolution");
+}
+
 /// Runs the convolution at the front of the chain and what of the chain can be done on its result while it is at hand; returns how many nodes.
-template <class Policy>
-std::size_t cpu<Policy>::forward_convolution(operand_list chain) {
+template <class Policy, cpu_families Families>
+std::size_t cpu<Policy, Families>::forward_convolution(operand_list chain) {
     using namespace cpu_ops;
     const operands<float>& o = chain[0];
     const node& n = *o.n;
@@ -190,19 +245,15 @@ std::size_t cpu<Policy>::forward_convolution(operand_list chain) {
     return done;
 }
 
-template <class Policy>
-void cpu<Policy>::backward_convolution(const operands<float>& o, const cpu_ops::pending_norm* pending) {
+template <class Policy, cpu_families Families>
+void cpu<Policy, Families>::backward_convolution(const operands<float>& o, const cpu_ops::pending_norm* pending) {
     using namespace cpu_ops;
     const node& n = *o.n;
     const correlation map = correlation_of(n, o.out.n);
     const bool transposed = n.kind == op::conv_transpose;
     const parts<const float> dy = whole(static_cast<const float*>(o.grad_out.data), n.out);
     if (o.grad_weight != nullptr) {
-        const weight_pass p{map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace, pending};
-        if (suits_depthwise(map)) depthwise_weights(kernels(), p);
-        else if (suits_few_channels(map)) few_channels_weights(kernels(), p);
-        else if (uses_winograd(map) && !transposed) winograd_weights(kernels(), p);
-        else direct_weights(kernels(), p);
+        run_weights(n, {map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace, pending});
     }
     if (o.grad_bias != nullptr) sum_channels(kernels(), dy, n.out, o.out.n, *o.pool, o.workspace, o.grad_bias);
     if (!o.sinks[0]) return;
@@ -217,8 +268,8 @@ void cpu<Policy>::backward_convolution(const operands<float>& o, const cpu_ops::
     run_pass(p);
 }
 
-template <class Policy>
-void cpu<Policy>::forward(operand_list chain) {
+template <class Policy, cpu_families Families>
+void cpu<Policy, Families>::forward(operand_list chain) {
     using namespace cpu_ops;
     for (std::size_t i = 0; i < chain.size();) {
         const operands<float>& o = chain[i];
@@ -237,54 +288,80 @@ void cpu<Policy>::forward(operand_list chain) {
     }
 }
 
-template <class Policy>
-void cpu<Policy>::forward_one(const operands<float>& o) {
+template <class Policy, cpu_families Families>
+void cpu<Policy, Families>::forward_one(const operands<float>& o) {
     using namespace cpu_ops;
     const kernel_table& k = kernels();
     switch (o.n->kind) {
     case op::relu: return forward_relu(k, o);
-    case op::leaky_relu: return forward_leaky_relu(k, o);
-    case op::gelu: return forward_gelu(k, o);
-    case op::silu: return forward_silu(k, o);
+    case op::leaky_relu:
+        if constexpr (Families.activations) return forward_leaky_relu(k, o);
+        break;
+    case op::gelu:
+        if constexpr (Families.activations) return forward_gelu(k, o);
+        break;
+    case op::silu:
+        if constexpr (Families.activations) return forward_silu(k, o);
+        break;
     case op::sigmoid: return forward_sigmoid(k, o);
     case op::add: return forward_add(k, o);
     case op::dropout: return forward_dropout(k, o);
-    case op::upsample_nearest: return upsamples_blocks(*o.n) ? forward_upsample_nearest(k, o) : through_reference_forward(o);
-    case op::upsample_bilinear: return upsamples_blocks(*o.n) ? forward_upsample_bilinear(k, o) : through_reference_forward(o);
-    case op::group_norm: return stored_dense(o.n->in) ? through_reference_forward(o) : forward_group_norm(k, o);
-    case op::max_pool: return pools_blocks(*o.n) ? forward_max_pool(k, o) : through_reference_forward(o);
-    case op::avg_pool: return pools_blocks(*o.n) ? forward_avg_pool(k, o) : through_reference_forward(o);
-    case op::global_avg_pool: return pools_blocks(*o.n) ? forward_global_avg_pool(k, o) : through_reference_forward(o);
-    case op::concat: return concatenates_blocks(o) ? forward_concat(k, o) : through_reference_forward(o);
-    default: return through_reference_forward(o);
+    case op::upsample_nearest:
+        if constexpr (Families.upsampling) return upsamples_blocks(*o.n) ? forward_upsample_nearest(k, o) : through_reference_forward<Families>(o);
+        break;
+    case op::upsample_bilinear:
+        if constexpr (Families.upsampling) return upsamples_blocks(*o.n) ? forward_upsample_bilinear(k, o) : through_reference_forward<Families>(o);
+        break;
+    case op::group_norm:
+        if constexpr (Families.group_norm) return stored_dense(o.n->in) ? through_reference_forward<Families>(o) : forward_group_norm(k, o);
+        break;
+    case op::max_pool: return pools_blocks(*o.n) ? forward_max_pool(k, o) : through_reference_forward<Families>(o);
+    case op::avg_pool: return pools_blocks(*o.n) ? forward_avg_pool(k, o) : through_reference_forward<Families>(o);
+    case op::global_avg_pool: return pools_blocks(*o.n) ? forward_global_avg_pool(k, o) : through_reference_forward<Families>(o);
+    case op::concat: return concatenates_blocks(o) ? forward_concat(k, o) : through_reference_forward<Families>(o);
+    default: return through_reference_forward<Families>(o);
     }
+    refuse(umsrep::name(o.n->kind));
 }
 
-template <class Policy>
-void cpu<Policy>::backward_one(const operands<float>& o) {
+template <class Policy, cpu_families Families>
+void cpu<Policy, Families>::backward_one(const operands<float>& o) {
     using namespace cpu_ops;
     const kernel_table& k = kernels();
     switch (o.n->kind) {
     case op::relu: return backward_relu(k, o);
-    case op::leaky_relu: return backward_leaky_relu(k, o);
-    case op::gelu: return backward_gelu(k, o);
-    case op::silu: return backward_silu(k, o);
+    case op::leaky_relu:
+        if constexpr (Families.activations) return backward_leaky_relu(k, o);
+        break;
+    case op::gelu:
+        if constexpr (Families.activations) return backward_gelu(k, o);
+        break;
+    case op::silu:
+        if constexpr (Families.activations) return backward_silu(k, o);
+        break;
     case op::sigmoid: return backward_sigmoid(k, o);
     case op::add: return backward_add(k, o);
     case op::dropout: return backward_dropout(k, o);
-    case op::upsample_nearest: return upsamples_blocks(*o.n) ? backward_upsample_nearest(k, o) : through_reference_backward(o);
-    case op::upsample_bilinear: return upsamples_blocks(*o.n) ? backward_upsample_bilinear(k, o) : through_reference_backward(o);
-    case op::group_norm: return stored_dense(o.n->in) ? through_reference_backward(o) : backward_group_norm(k, o);
-    case op::max_pool: return pools_blocks(*o.n) ? backward_max_pool(k, o) : through_reference_backward(o);
-    case op::avg_pool: return pools_blocks(*o.n) ? backward_avg_pool(k, o) : through_reference_backward(o);
-    case op::global_avg_pool: return pools_blocks(*o.n) ? backward_global_avg_pool(k, o) : through_reference_backward(o);
-    case op::concat: return concatenates_blocks(o) ? backward_concat(k, o) : through_reference_backward(o);
-    default: return through_reference_backward(o);
+    case op::upsample_nearest:
+        if constexpr (Families.upsampling) return upsamples_blocks(*o.n) ? backward_upsample_nearest(k, o) : through_reference_backward<Families>(o);
+        break;
+    case op::upsample_bilinear:
+        if constexpr (Families.upsampling) return upsamples_blocks(*o.n) ? backward_upsample_bilinear(k, o) : through_reference_backward<Families>(o);
+        break;
+    case op::group_norm:
+        if constexpr (Families.group_norm) return stored_dense(o.n->in) ? through_reference_backward<Families>(o) : backward_group_norm(k, o);
+        break;
+    case op::max_pool: return pools_blocks(*o.n) ? backward_max_pool(k, o) : through_reference_backward<Families>(o);
+    case op::avg_pool: return pools_blocks(*o.n) ? backward_avg_pool(k, o) : through_reference_backward<Families>(o);
+    case op::global_avg_pool: return pools_blocks(*o.n) ? backward_global_avg_pool(k, o) : through_reference_backward<Families>(o);
+    case op::concat: return concatenates_blocks(o) ? backward_concat(k, o) : through_reference_backward<Families>(o);
+    default: return through_reference_backward<Families>(o);
     }
+    refuse(umsrep::name(o.n->kind));
 }
 
-template <class Policy>
-std::size_t cpu<Policy>::backward_norm(operand_list chain) {
+template <class Policy, cpu_families Families>
+std::size_t cpu<Policy, Families>::backward_norm(operand_list chain) {
     using namespace cpu_ops;
     const std::size_t size = chain.size();
     const bool relu = chain.back().n->kind == op::relu;
@@ -294,7 +371,7 @@ std::size_t cpu<Policy>::backward_norm(operand_list chain) {
 
     // The gradient of the weights reads every element once: it can apply the norm's backward on the way, if the gradient stays in its place.
     const operands<float>* const conv = size > norms && chain[size - norms - 1].n->kind == op::conv ? &chain[size - norms - 1] : nullptr;
-    const bool fuses = conv != nullptr && conv->grad_weight != nullptr && conv->grad_out.data == dy && applies_norms(correlation_of(*conv->n, conv->out.n)) &&
+    const bool fuses = conv != nullptr && conv->grad_weight != nullptr && conv->grad_out.data == dy && applies_norms(*conv->n, correlation_of(*conv->n, conv->out.n)) &&
                        norm.sinks[0].count == 1 && norm.sinks[0][0].data == dy && !norm.sinks[0][0].accumulate && norm.sources[0].count == 1 &&
                        norm.sources[0][0].norm == nullptr;
     backward_batch_norm(kernels(), norm, dy, relu, fuses);
@@ -304,8 +381,8 @@ std::size_t cpu<Policy>::backward_norm(operand_list chain) {
     return norms + 1;
 }
 
-template <class Policy>
-void cpu<Policy>::backward(operand_list chain) {
+template <class Policy, cpu_families Families>
+void cpu<Policy, Families>::backward(operand_list chain) {
     using namespace cpu_ops;
     for (std::size_t left = chain.size(); left > 0;) {
         const operands<float>& o = chain[left - 1];

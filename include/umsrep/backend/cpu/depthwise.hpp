@@ -93,7 +93,7 @@ inline void depthwise_pass(const kernel_table& k, const pass& c) {
                 r.results = xs.count(phase);
                 r.count = detail::find_taps(ys, xs, y, phase, found);
                 r.out = sink.plane + (std::ptrdiff_t{y} * to.w + phase) * lanes;
-                k.rows->depthwise(r);
+                depthwises(k).depthwise(r);
             }
         if (c.statistics == nullptr) return;
         moments& s = c.statistics[(std::ptrdiff_t{sample} * bands_of(to) + first / rows_of_band(to)) * blocks + block];
@@ -124,7 +124,7 @@ inline void depthwise_weights(const kernel_table& k, const weight_pass& c) {
         r.in_step = std::ptrdiff_t{xs.in_step} * lanes;
         for (int y = first; y < last; ++y) {
             r.count = detail::find_taps(ys, xs, y, 0, found);
-            k.rows->depthwise_products(r, dy.plane + std::ptrdiff_t{y} * narrow.w * lanes, dy.as, sums);
+            depthwises(k).depthwise_products(r, dy.plane + std::ptrdiff_t{y} * narrow.w * lanes, dy.as, sums);
         }
     });
     c.pool->run(blocks, [&](int block) {

@@ -98,4 +98,23 @@ inline const kernel_table& kernels() {
     return chosen;
 }
 
+/// `choose` of the families of the instruction set that a table belongs to.
+template <class Choose>
+const auto& of_set([[maybe_unused]] const kernel_table& k, Choose choose) {
+#if defined(__x86_64__)
+    if (&k == &avx512::table) return choose(avx512::families{});
+    if (&k == &avx2::table) return choose(avx2::families{});
+#endif
+    return choose(portable::families{});
+}
+inline const blend_table& blends(const kernel_table& k) {
+    return of_set(k, [](auto set) -> const blend_table& { return decltype(set)::blends; });
+}
+inline const depthwise_table& depthwises(const kernel_table& k) {
+    return of_set(k, [](auto set) -> const depthwise_table& { return decltype(set)::depthwises; });
+}
+inline const activation_table& activations(const kernel_table& k) {
+    return of_set(k, [](auto set) -> const activation_table& { return decltype(set)::activations; });
+}
+
 } // namespace umsrep::cpu_ops

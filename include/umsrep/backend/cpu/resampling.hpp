@@ -84,7 +84,7 @@ inline void forward_upsample_bilinear(const kernel_table& k, const operands<floa
         detail::for_blends(n, [&](int x, const blend* columns, int count) {
             for (int y = first; y < last; ++y) {
                 const blend v = detail::blend_at(y, n.a.kernel.h, n.in.h);
-                k.rows->blend_row(in.plane + v.left * line, in.plane + v.right * line, v.share, columns, count, in.as,
+                blends(k).blend_row(in.plane + v.left * line, in.plane + v.right * line, v.share, columns, count, in.as,
                                   out + (std::ptrdiff_t{y} * n.out.w + x) * lanes);
             }
         });
@@ -103,7 +103,7 @@ inline void backward_upsample_bilinear(const kernel_table& k, const operands<flo
         detail::for_blends(n, [&](int x, const blend* columns, int count) {
             for (int y = 0; y < n.out.h; ++y) {
                 const blend v = detail::blend_at(y, n.a.kernel.h, n.in.h);
-                k.rows->blend_row_gradient(dy + (std::ptrdiff_t{y} * n.out.w + x) * lanes, v.share, columns, count,
+                blends(k).blend_row_gradient(dy + (std::ptrdiff_t{y} * n.out.w + x) * lanes, v.share, columns, count,
                                            to.plane + v.left * line, to.plane + v.right * line);
             }
         });

@@ -51,6 +51,16 @@ constexpr int winograd_size(int from_channels, shape to) {
     return from_channels <= 128 && 10 * products(8) <= 9 * products(6) ? 8 : 6;
 }
 
+/// Whether it pays: for 3x3 convolutions, one pixel apart, of blocked values in which every channel meets every other and that fill most of the blocks
+/// and of the tiles of 6.
+constexpr bool suits_winograd(const correlation& map) {
+    const auto fills = [](shape s) {
+        return s.c >= 12 && !stored_dense(s) && 5 * s.plane() >= std::ptrdiff_t{3} * 16 * ((s.h + 3) / 4) * ((s.w + 3) / 4);
+    };
+    return map.kernel == extent{3} && map.stride == extent{1} && map.dilation == extent{1} && map.groups == 1 && map.padding.h <= 2 &&
+           map.padding.w <= 2 && fills(map.wide) && fills(map.narrow);
+}
+
 /// A pass from `from_channels` to results of shape `to`.
 constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads, int size) {
     constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{3} << 19, task_bytes = std::ptrdiff_t{5} << 18, weight_bytes = std::ptrdiff_t{10} << 20;

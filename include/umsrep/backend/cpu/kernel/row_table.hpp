@@ -104,16 +104,6 @@ struct row_table {
     void (*move_lanes)(const float* in, int from, const reading&, float* out, int to, int count, int pixels,
                        bool accumulate) = nullptr;
 
-    /// Bilinear interpolation between two rows of a plane, `count` results; and its adjoint, which adds.
-    void (*blend_row)(const float* upper, const float* lower, float lower_share, const blend* columns, int count, const reading&,
-                      float* out) = nullptr;
-    void (*blend_row_gradient)(const float* dy, float lower_share, const blend* columns, int count, float* upper,
-                               float* lower) = nullptr;
-
-    void (*depthwise)(const depthwise_row&) = nullptr;
-    /// sums, 16 of each tap of the window, += narrow[x] times what the tap sees, over the results. One of the two is read as it is.
-    void (*depthwise_products)(const depthwise_row&, const float* narrow, const reading&, float* sums) = nullptr;
-
     /// out[x][lane] = sum over i of weights[i][lane] times value i of the window at x, finished as `output_reading` says.
     void (*from_planes)(const plane_window&, const float* weights, int pixels, const output_reading&, float* out) = nullptr;
     /// sums[i][lane] += value i of the window at x times in[x][lane], over the pixels.
@@ -125,15 +115,35 @@ struct row_table {
     void (*add)(const map_row&) = nullptr;
     void (*relu)(const map_row&) = nullptr;
     void (*relu_gradient)(const map_row&) = nullptr;
+    void (*sigmoid)(const map_row&) = nullptr;
+    void (*sigmoid_gradient)(const map_row&) = nullptr;
+    void (*drop)(const map_row&) = nullptr; ///< x times `value` where y > 0, else 0
+};
+
+// Those of families that not every program needs, see families.hpp.
+
+struct blend_table {
+    /// Bilinear interpolation between two rows of a plane, `count` results; and its adjoint, which adds.
+    void (*blend_row)(const float* upper, const float* lower, float lower_share, const blend* columns, int count, const reading&,
+                      float* out) = nullptr;
+    void (*blend_row_gradient)(const float* dy, float lower_share, const blend* columns, int count, float* upper,
+                               float* lower) = nullptr;
+};
+
+struct depthwise_table {
+    void (*depthwise)(const depthwise_row&) = nullptr;
+    /// sums, 16 of each tap of the window, += narrow[x] times what the tap sees, over the results. One of the two is read as it is.
+    void (*depthwise_products)(const depthwise_row&, const float* narrow, const reading&, float* sums) = nullptr;
+};
+
+/// See the elementwise functions of row_table.
+struct activation_table {
     void (*leaky_relu)(const map_row&) = nullptr;
     void (*leaky_relu_gradient)(const map_row&) = nullptr;
     void (*gelu)(const map_row&) = nullptr;
     void (*gelu_gradient)(const map_row&) = nullptr;
     void (*silu)(const map_row&) = nullptr;
     void (*silu_gradient)(const map_row&) = nullptr;
-    void (*sigmoid)(const map_row&) = nullptr;
-    void (*sigmoid_gradient)(const map_row&) = nullptr;
-    void (*drop)(const map_row&) = nullptr; ///< x times `value` where y > 0, else 0
 };
 
 } // namespace umsrep::cpu_ops

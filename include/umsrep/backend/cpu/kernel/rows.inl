@@ -367,10 +367,6 @@ inline constexpr row_table row_kernels{&max_pool,
                                        &sum,
                                        &fill,
                                        &move_lanes,
-                                       &blend_row,
-                                       &blend_row_gradient,
-                                       &depthwise,
-                                       &depthwise_products,
                                        &from_planes,
                                        &plane_products,
                                        &to_planes,
@@ -378,12 +374,14 @@ inline constexpr row_table row_kernels{&max_pool,
                                        &map<sum_of>,
                                        &map<relu_of>,
                                        &map<relu_gradient_of>,
-                                       &map<leaky_relu_of>,
-                                       &map<leaky_relu_gradient_of>,
-                                       &map<gelu_of>,
-                                       &map<gelu_gradient_of>,
-                                       &map<silu_of>,
-                                       &map<silu_gradient_of>,
                                        &map<sigmoid_of>,
                                        &map<sigmoid_gradient_of>,
                                        &map<drop_of>};
+
+/// Compiled where they are asked for.
+struct families {
+    static constexpr blend_table blends{&blend_row, &blend_row_gradient};
+    static constexpr depthwise_table depthwises{&depthwise, &depthwise_products};
+    static constexpr activation_table activations{&map<leaky_relu_of>,          &map<leaky_relu_gradient_of>, &map<gelu_of>,
+                                                  &map<gelu_gradient_of>, &map<silu_of>,                &map<silu_gradient_of>};
+};
