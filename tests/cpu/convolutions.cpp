@@ -108,6 +108,15 @@ TEST_CASE_TEMPLATE("random convolutions agree with the reference", Backend, fast
     CHECK(checked > static_cast<int>(tried(800) * 3 / 8));
 }
 
+TEST_CASE("the workspace of a transposed 3x3 convolution is enough for the gradient of its weights, which does not go by Winograd's method") {
+    for (int in = 16; in <= 256; in += 16)
+        for (int out = 16; out <= 256; out += 16)
+            for (const int size : {12, 20, 32}) {
+                const node n = window_node(op::conv_transpose, {in, size, size}, out, {.kernel = 3, .padding = 1});
+                REQUIRE(fast::workspace_size(n, 4, 1) >= cpu_ops::plan_direct_weights(cpu_ops::correlation_of(n, 4), 1).workspace());
+            }
+}
+
 TEST_CASE_TEMPLATE("transposed convolutions agree with the reference", Backend, fast, exact_only) {
     random_stream r(seed{34}, "convolutions");
     const attributes kinds[] = {{.kernel = 2, .stride = 2, .bias = true}, {.kernel = 2, .stride = 2},

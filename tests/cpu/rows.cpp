@@ -287,7 +287,8 @@ TEST_CASE("group_norm of blocks agrees with the reference: groups across blocks,
 
 TEST_CASE("exponentials and the normal distribution keep small relative errors over the whole range") {
     for (const std::string_view set : instruction_sets()) {
-        const cpu_ops::row_table& rows = *cpu_ops::find_kernels(set)->rows;
+        const cpu_ops::kernel_table& k = *cpu_ops::find_kernels(set);
+        const cpu_ops::activation_table& others = cpu_ops::activations(k);
         INFO(std::string(set));
         std::vector<float> x, y;
         for (float v = -12; v <= 12; v += 0.0037f) x.push_back(v);
@@ -304,14 +305,45 @@ TEST_CASE("exponentials and the normal distribution keep small relative errors o
             }
             return result;
         };
-        rows.sigmoid(m);
+        k.rows->sigmoid(m);
         CHECK(worst(-12, [](double v) { return 1 / (1 + std::exp(-v)); }) < 3e-7);
-        rows.silu(m);
+        others.silu(m);
         CHECK(worst(-12, [](double v) { return v / (1 + std::exp(-v)); }) < 3e-7);
-        rows.gelu(m);
+        others.gelu(m);
         const auto gelu = [](double v) { return v * std::erfc(-v / std::sqrt(2.0)) / 2; };
         CHECK(worst(-2, gelu) < 1e-6);
         CHECK(worst(-10, gelu) < 1e-5);
+    }
+}
+
+TEST_CASE("exponentials end in 0, in 1, and nowhere in what is no number") {
+    for (const std::string_view set : instruction_sets()) {
+        const cpu_ops::kernel_table& k = *cpu_ops::find_kernels(set);
+        INFO(std::string(set));
+        const std::vector<float> x{-1e30f, -1000, -104, -90, -88.3762664f, -88.3762512f, -87.4f, 87.4f, 88.3762512f, 88.3762664f, 90, 104, 1000, 1e30f};
+        const std::vector<float> ones(x.size(), 1.0f);
+        const auto values_of = [&](void (*f)(const cpu_ops::map_row&)) {
+            std::vector<float> result(x.size());
+            cpu_ops::map_row m;
+            m.x = x.data();
+            m.y = ones.data();
+            m.out = result.data();
+            m.size = static_cast<std::ptrdiff_t>(x.size());
+            f(m);
+            return result;
+        };
+        const std::vector<float> sigmoid = values_of(k.rows->sigmoid);
+        const cpu_ops::activation_table& others = cpu_ops::activations(k);
+        const std::vector<float> gelu = values_of(others.gelu), gelu_gradient = values_of(others.gelu_gradient), silu_gradient = values_of(others.silu_gradient);
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            CAPTURE(x[i]);
+            const float step = x[i] > 0 ? 1.0f : 0.0f;
+            const float least = (1 + std::abs(x[i])) * 2e-38f; // of e^x
+            CHECK(std::abs(sigmoid[i] - step) < least);
+            CHECK(std::abs(gelu[i] - step * x[i]) < least);
+            CHECK(std::abs(gelu_gradient[i] - step) < least);
+            CHECK(std::abs(silu_gradient[i] - step) < least);
+        }
     }
 }
 
