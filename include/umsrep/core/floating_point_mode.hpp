@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#if defined(__SSE2__)
+#if defined(__SSE2__) || defined(_M_X64)
 #include <xmmintrin.h>
 #endif
 
@@ -31,7 +31,7 @@ private:
     explicit floating_point_mode(std::uint64_t bits) : bits_{bits} {}
 
     // `flags` record what happened, in the same register; they stay the thread's own.
-#if defined(__SSE2__)
+#if defined(__SSE2__) || defined(_M_X64)
     static constexpr std::uint64_t flush = 0x8040, flags = 0x3f; // MXCSR: flush to zero, denormals are zero
     static std::uint64_t read() { return _mm_getcsr(); }
     static void write(std::uint64_t bits) { _mm_setcsr(static_cast<unsigned>(bits)); }

@@ -39,6 +39,9 @@ public:
         } catch (const std::system_error& refused) {
             stop();
             throw device_error("thread_pool", std::to_string(threads) + " threads", refused.what());
+        } catch (...) { // no memory: those that run already must not outlive the pool
+            stop();
+            throw;
         }
     }
     ~thread_pool() { stop(); }

@@ -35,7 +35,7 @@ void for_read_tiles(const kernel_table& k, const located<const float>& in, int f
     }
 }
 
-/// Mean, and a, b, c of 16 channels of a sample; forward uses a and c as scale and shift of (value - mean).
+/// Mean, and a, b, c of 16 channels of a sample: of norm_gradient backward; forward computes value a + c.
 struct group_block {
     float *mean, *a, *b, *c;
     group_block(float* memory, int blocks, int sample, int block)
@@ -94,7 +94,8 @@ inline void forward_group_norm(const kernel_table& k, const operands<float>& o) 
             const detail::group_block of(memory, pieces.blocks, sample, c / lanes);
             const double scale = o.weight != nullptr ? rstd * static_cast<double>(o.weight[c]) : rstd;
             of.a[c % lanes] = static_cast<float>(scale);
-            of.c[c % lanes] = static_cast<float>((o.bias != nullptr ? static_cast<double>(o.bias[c]) : 0.0) - mean * scale);
+            // About the scale as it is rounded, see finish_batch_norm.
+            of.c[c % lanes] = static_cast<float>((o.bias != nullptr ? static_cast<double>(o.bias[c]) : 0.0) - mean * static_cast<double>(of.a[c % lanes]));
         }
     });
     o.pool->run(pieces.tasks(), [&](int task) {
