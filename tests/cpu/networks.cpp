@@ -9,6 +9,7 @@
 #include <tests/support/budget.hpp>
 #include <tests/support/graph_parity.hpp>
 #include <tests/support/random_network.hpp>
+#include <umsrep/network/zoo/resnet.hpp>
 
 using namespace umsrep;
 using namespace umsrep::test;
@@ -72,7 +73,29 @@ void check_modes(const graph& g, random_stream& r, tally& t) {
     }
 }
 
+/// Images large enough that tasks have several bands and Winograd's tiles go together, with strided shortcuts of 1x1.
+struct shortcuts : encoder<image<1, 64, 64>,
+    stage<"e1", conv<32, 3>, batch_norm, relu>,
+    stage<"e2", basic_block<64, 2, true>>,
+    stage<"e3", basic_block<160, 2, true>>> {};
+struct large : network<shortcuts, head<"finding", seq<global_avg_pool, linear<3>>, loss::cross_entropy>> {};
+
 } // namespace
+
+TEST_CASE_TEMPLATE("a residual network on larger images agrees with the reference, with fewer images than it has room for", Backend, fast, exact_only) {
+    const graph g = lower<large>();
+    mode train{};
+    train.training = true;
+    random_stream r(seed{43}, "large");
+    const graph_data d = draw_data(g, 5, r);
+    const graph_oracle<double> oracle(g, train, d);
+    parity p(g, oracle, 10 * tolerance<Backend>);
+    p.or_noise(graph_oracle<float>(g, train, d).result(), 100);
+    for (const int threads : {1, 8}) {
+        INFO(threads << " threads");
+        CHECK(p.violation(run_graph<Backend>(g, train, d, {.capacity = 8, .threads = threads, .garbage = std::numeric_limits<float>::quiet_NaN()})) == "");
+    }
+}
 
 TEST_CASE_TEMPLATE("random networks as people build them agree with the reference", Backend, fast, exact_only) {
     constexpr seed s{41};

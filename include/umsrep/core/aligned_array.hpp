@@ -41,9 +41,9 @@ public:
 
     T* data() { return data_.get(); }
     const T* data() const { return data_.get(); }
-    std::size_t size() const { return size_; }
-    std::span<T> span() { return {data(), size_}; }
-    std::span<const T> span() const { return {data(), size_}; }
+    std::size_t size() const { return data_ == nullptr ? 0 : size_; } // none after a move
+    std::span<T> span() { return {data(), size()}; }
+    std::span<const T> span() const { return {data(), size()}; }
 
 private:
     static constexpr std::size_t cache_line = 64, huge_page = std::size_t{2} << 20;

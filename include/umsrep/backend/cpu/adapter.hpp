@@ -77,7 +77,6 @@ void reference_forward(const operands<T>& o) {
     case op::max_pool: return reference_ops::forward_max_pool(o);
     case op::avg_pool: return reference_ops::forward_avg_pool(o);
     case op::global_avg_pool: return reference_ops::forward_global_avg_pool(o);
-    case op::linear: return reference_ops::forward_linear(o);
     case op::concat: return reference_ops::forward_concat(o);
     default: assert(false && "has kernels of its own");
     }
@@ -96,7 +95,6 @@ void reference_backward(const operands<T>& o) {
     case op::max_pool: return reference_ops::backward_max_pool(o);
     case op::avg_pool: return reference_ops::backward_avg_pool(o);
     case op::global_avg_pool: return reference_ops::backward_global_avg_pool(o);
-    case op::linear: return reference_ops::backward_linear(o);
     case op::concat: return reference_ops::backward_concat(o);
     default: assert(false && "has kernels of its own");
     }

@@ -24,6 +24,7 @@
 #include <umsrep/backend/cpu/families.hpp>
 #include <umsrep/backend/cpu/few_channels.hpp>
 #include <umsrep/backend/cpu/group_norm.hpp>
+#include <umsrep/backend/cpu/linear.hpp>
 #include <umsrep/backend/cpu/norm.hpp>
 #include <umsrep/backend/cpu/policy.hpp>
 #include <umsrep/backend/cpu/pooling.hpp>
@@ -156,6 +157,7 @@ constexpr std::ptrdiff_t cpu<Policy, Families>::workspace_size(const node& n, in
     case op::conv:
     case op::conv_transpose: return convolution_workspace(n, batch, threads);
     case op::batch_norm: return cpu_ops::batch_norm_workspace(n.in, batch, threads);
+    case op::linear: return cpu_ops::linear_workspace(n, batch, threads);
     case op::relu:
     case op::leaky_relu:
     case op::gelu:
@@ -306,6 +308,7 @@ void cpu<Policy, Families>::forward_one(const operands<float>& o) {
     case op::sigmoid: return forward_sigmoid(k, o);
     case op::add: return forward_add(k, o);
     case op::dropout: return forward_dropout(k, o);
+    case op::linear: return forward_linear(k, o);
     case op::upsample_nearest:
         if constexpr (Families.upsampling) return upsamples_blocks(*o.n) ? forward_upsample_nearest(k, o) : through_reference_forward<Families>(o);
         break;
@@ -342,6 +345,7 @@ void cpu<Policy, Families>::backward_one(const operands<float>& o) {
     case op::sigmoid: return backward_sigmoid(k, o);
     case op::add: return backward_add(k, o);
     case op::dropout: return backward_dropout(k, o);
+    case op::linear: return backward_linear(k, o);
     case op::upsample_nearest:
         if constexpr (Families.upsampling) return upsamples_blocks(*o.n) ? backward_upsample_nearest(k, o) : through_reference_backward<Families>(o);
         break;

@@ -63,7 +63,7 @@ class direct_source {
 public:
     direct_source(const kernel_table& k, const direct_plan& p, const parts<const float>& value, shape s)
         : k_{k}, p_{p}, value_{value}, s_{s},
-          as_it_lies_{!stored_dense(s) && value.count == 1 && value[0].norm == nullptr && p.y.stays_inside() && p.x.stays_inside()} {}
+          as_it_lies_{!stored_dense(s) && value.count == 1 && value[0].norm == nullptr && !value[0].relu && p.y.stays_inside() && p.x.stays_inside()} {}
 
     direct_rows read(const direct_band& b, float* packed) const {
         if (as_it_lies_)

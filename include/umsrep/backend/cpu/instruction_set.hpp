@@ -102,8 +102,9 @@ inline const kernel_table& kernels() {
 template <class Choose>
 const auto& of_set([[maybe_unused]] const kernel_table& k, Choose choose) {
 #if defined(__x86_64__)
-    if (&k == &avx512::table) return choose(avx512::families{});
-    if (&k == &avx2::table) return choose(avx2::families{});
+    const std::string_view name = k.name; // not the table's address, of which each shared library may have one
+    if (name == avx512::instruction_set_name) return choose(avx512::families{});
+    if (name == avx2::instruction_set_name) return choose(avx2::families{});
 #endif
     return choose(portable::families{});
 }

@@ -36,7 +36,7 @@ struct norm_state {
 /// How a block of a part is read.
 template <class T>
 reading reading_of(const part<T>& p, int block) {
-    if (p.norm == nullptr) return {};
+    if (p.norm == nullptr) return {nullptr, nullptr, p.relu};
     const norm_state<const float> s(p.norm, p.s.c);
     return {s.scale + block * lanes, s.shift + block * lanes, p.relu};
 }

@@ -93,7 +93,7 @@ inline void finish_batch_norm(const operands<float>& o, const moments* found, in
 inline const float* norm_input(const kernel_table& k, const parts<const float>& source, int sample, int block, int first, int pixels, float* copy) {
     const located<const float> x = locate(source, sample, block);
     const float* const p = x.plane + std::ptrdiff_t{first} * lanes;
-    if (x.as.scale == nullptr) return p;
+    if (x.as.scale == nullptr && !x.as.relu) return p;
     k.read_row(p, pixels, x.as, copy, false);
     return copy;
 }
@@ -133,15 +133,18 @@ inline void forward_dense_batch_norm(const operands<float>& o, bool relu) {
         for (int c = 0; c < s.c; ++c) {
             moments& m = in.found[c / lanes];
             const std::size_t lane = static_cast<std::size_t>(c % lanes);
-            const double origin = static_cast<double>(in.x[c * s.plane()]);
-            double sum = 0, square = 0;
-            for (int n = 0; n < o.out.n; ++n)
-                for (std::ptrdiff_t i = 0; i < s.plane(); ++i) {
-                    const double d = static_cast<double>(in.x[n * s.size() + c * s.plane() + i]) - origin;
-                    sum += d;
-                    square += d * d;
-                }
-            m.origin[lane] = static_cast<float>(origin);
+            const auto for_each_value = [&](auto f) {
+                for (int n = 0; n < o.out.n; ++n)
+                    for (std::ptrdiff_t i = 0; i < s.plane(); ++i) f(static_cast<double>(in.x[n * s.size() + c * s.plane() + i]));
+            };
+            double total = 0, sum = 0, square = 0;
+            for_each_value([&](double v) { total += v; });
+            m.origin[lane] = static_cast<float>(total / static_cast<double>(o.out.n * s.plane())); // not a value, which may be far from the others
+            const double origin = static_cast<double>(m.origin[lane]);
+            for_each_value([&](double v) {
+                sum += v - origin;
+                square += (v - origin) * (v - origin);
+            });
             m.sum[lane] = static_cast<float>(sum);
             m.square[lane] = static_cast<float>(square);
             m.count = static_cast<int>(o.out.n * s.plane());
@@ -214,7 +217,7 @@ inline void forward_batch_norm(const kernel_table& k, const operands<float>& o, 
             const located<const float> x = locate(o.sources[0], sample, block);
             float* const out = block_plane(o.out.data, s, sample, block) + std::ptrdiff_t{first} * lanes;
             const float* in = x.plane + std::ptrdiff_t{first} * lanes;
-            if (x.as.scale != nullptr) {
+            if (x.as.scale != nullptr || x.as.relu) {
                 k.read_row(in, pixels, x.as, out, false);
                 in = out;
             }
