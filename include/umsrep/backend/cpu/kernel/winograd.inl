@@ -124,17 +124,18 @@ inline void input_row(const float* plane, const tile_row& r, const reading& as, 
         const bool inside = rows_inside && x >= 0 && x + size <= r.w;
         const float* p = plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x) * lanes;
         std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
-        if (inside && scaled) {
-            input_tile<Pairs, true>(p, row, s, out, r.position);
-            continue;
-        }
         alignas(64) float copy[size * size * lanes];
         if (!inside) {
             copy_tile(plane, r, size, x, s, copy);
             p = copy;
             row = size * lanes;
         }
-        input_tile<Pairs, false>(p, row, s, out, r.position);
+        if constexpr (lines_unrolled == 1) { // reading is the smaller part of a transform
+            input_tile<Pairs, true>(p, row, inside ? s : scaling_of({}), out, r.position);
+        } else {
+            if (inside && scaled) input_tile<Pairs, true>(p, row, s, out, r.position);
+            else input_tile<Pairs, false>(p, row, s, out, r.position);
+        }
     }
 }
 
