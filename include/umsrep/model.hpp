@@ -61,9 +61,19 @@ struct prediction {
 /// The families of operations that a network has, for the type of its backend.
 template <class Net>
 inline constexpr cpu_families network_families = [] {
-    if constexpr (fits<Net>) return families_of(detail::graph_of<Net>.nodes);
-    else return cpu_families{};
+    if constexpr (detail::misfit_of<Net>.kind == misfit_kind::none) return families_of(detail::graph_of<Net>.nodes);
+    else return cpu_families{}; // the model says what is wrong, once
 }();
+
+namespace detail {
+
+template <class Net, class Backend>
+inline constexpr bool has_families = [] {
+    if constexpr (requires { Backend::families; }) return Backend::families.covers(network_families<Net>);
+    else return true;
+}();
+
+} // namespace detail
 
 /// The backend of models that name none: the fast one for processors, with the kernels that the network needs.
 template <class Net>
@@ -80,12 +90,7 @@ using default_backend = cpu<winograd, network_families<Net>>;
 template <class Net, class Backend = default_backend<Net>>
 class model {
     static_assert(fits<Net>);
-    static_assert(
-        [] {
-            if constexpr (requires { Backend::families; }) return Backend::families.covers(network_families<Net>);
-            else return true;
-        }(),
-        "umsrep: this backend is without a family of operations that the network has; name cpu<> or none");
+    static_assert(detail::has_families<Net, Backend>, "umsrep: the network needs operations that this backend lacks; name cpu<> or none");
     using traits = network_traits<Net>;
 
 public:

@@ -55,7 +55,7 @@ struct cpu {
 
     static const char* name() { return Policy::allows_winograd ? "cpu" : "cpu<exact>"; }
     /// The kernels in use: "avx512", "avx2" or "portable".
-    static const char* instruction_set() { return cpu_ops::kernels().name; }
+    static const char* instruction_set();
 
     static constexpr storage_policy storage{cpu_ops::stored_elements, cpu_ops::stored_dense, true, cpu_ops::lanes};
 
@@ -108,6 +108,12 @@ private:
         throw device_error("backend cpu", "a type with the families of the network: model<net>, or cpu<>", std::string(what) + ", which this one is without");
     }
 };
+
+/// Not inline, or a file that only asks would compile all kernels, whatever it declares extern.
+template <class Policy, cpu_families Families>
+const char* cpu<Policy, Families>::instruction_set() {
+    return cpu_ops::kernels().name;
+}
 
 template <class Policy, cpu_families Families>
 constexpr int cpu<Policy, Families>::statistics_rows(const node& n, int batch, int threads) {
