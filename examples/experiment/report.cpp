@@ -36,6 +36,8 @@ content content_of(const study& of, const report_options& options) {
         c.judged.best);
     c.all_comparisons = comparison_table("comparisons", "All arms against separate models; Holm over all of these rows", all);
     c.costs = cost_table(of);
+    c.quantities = quantities(of);
+    c.shifted = shifted(of);
     c.figures = figures(of);
     c.gaps = gap_table(of, all);
     return c;

@@ -43,14 +43,13 @@ const std::vector<prediction>* predictions_of(const measured_folder& folder, con
 }
 
 /// Nothing when the two were tested on different images.
-std::optional<paired_seed> paired(std::uint64_t seed, const std::string& task, const std::vector<prediction>& first,
+std::optional<paired_seed> paired(std::uint64_t seed, const std::string& whose, const std::vector<prediction>& first,
                                   const std::vector<prediction>& second) {
     if (!std::ranges::equal(first, second, {}, &prediction::id, &prediction::id)) return std::nullopt;
     paired_seed result{seed, {}};
     for (std::size_t i = 0; i < first.size(); ++i) {
         if (first[i].truth != second[i].truth || first[i].patient != second[i].patient)
-            throw umsrep::file_error("predictions: " + task + ", image '" + first[i].id + "'", "one patient and one true class in all arms",
-                                     "two");
+            throw umsrep::file_error("predictions/: " + whose + ", image '" + first[i].id + "'", "one patient and one true class", "two");
         result.images.emplace_back(&first[i], &second[i]);
     }
     return result;
@@ -188,11 +187,13 @@ comparison compare(const study& of, const task_of& task, int labels, const std::
         if (id.family == task.family && id.labels == labels && id.arm == baseline) seeds.insert(id.seed);
     std::vector<paired_seed> pairs;
     std::size_t other_images = 0;
+    const std::string whose =
+        task.family + ", " + task.name + " of " + arm + " and " + baseline + ", " + std::to_string(labels) + " labels, seed ";
     for (const std::uint64_t s : seeds) {
         const auto* first = predictions_of(of.folder(), {task.family, arm, labels, s}, task.name);
         const auto* second = predictions_of(of.folder(), {task.family, baseline, labels, s}, task.name);
         if (first == nullptr || second == nullptr) continue;
-        if (auto both = paired(s, task.name, *first, *second)) pairs.push_back(std::move(*both));
+        if (auto both = paired(s, whose + std::to_string(s), *first, *second)) pairs.push_back(std::move(*both));
         else ++other_images;
     }
     if (other_images > 0) c.missing = "tested on other images than " + baseline + " from " + std::to_string(other_images) + " seeds";

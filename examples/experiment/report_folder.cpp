@@ -7,6 +7,7 @@
 #include <set>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <umsrep/core/error.hpp>
 #include <umsrep/io/csv.hpp>
@@ -111,14 +112,14 @@ void read_costs(measured_folder& folder, std::map<std::string, run_id>& names) {
 void read_curves(measured_folder& folder, const std::map<std::string, run_id>& names) {
     if (!fs::exists(folder.path / "curves.csv")) return folder.gaps.push_back({"curves.csv", "the file is not there"});
     const csv table = csv::read(folder.path / "curves.csv");
-    const std::size_t run = table.column("run"), task = table.column("task"), loss = table.column("valid_loss");
+    const std::size_t run = table.column("run"), task = table.column("task"), metric = table.column("valid_metric");
     for (std::size_t row = 0; row < table.rows(); ++row) {
         const auto known = names.find(table.at(row, run));
         if (known == names.end()) continue; // a run that has not ended has no results yet
-        const double value = number_at(table, row, loss, true);
-        if (std::isnan(value)) continue; // an epoch without validation
-        double& lowest = folder.validation[known->second].try_emplace(name_at(table, row, task), value).first->second;
-        lowest = std::min(lowest, value);
+        const double value = number_at(table, row, metric, true);
+        if (std::isnan(value)) continue; // not the epoch whose weights were kept
+        double& highest = folder.validation[known->second].try_emplace(name_at(table, row, task), value).first->second;
+        highest = std::max(highest, value);
     }
 }
 
@@ -127,8 +128,9 @@ predictions_by_task read_predictions(const fs::path& file) {
     const std::size_t task = table.column("task"), id = table.column("id"), patient = table.column("patient"),
                       truth = table.column("truth"), score = table.column("score"), predicted = table.column("predicted");
     predictions_by_task result;
+    std::set<std::pair<std::string, std::string>> seen;
     for (std::size_t row = 0; row < table.rows(); ++row) {
-        prediction p{name_at(table, row, id), name_at(table, row, patient), -1, -1, number_at(table, row, score)};
+        prediction p{name_at(table, row, id), name_at(table, row, patient), -1, -1, number_at(table, row, score, true)};
         if (table.at(row, truth).empty() != table.at(row, predicted).empty())
             throw file_error(where(table, row, predicted), "a class where there is a true one, and none elsewhere",
                              "'" + table.at(row, predicted) + "'");
@@ -136,21 +138,21 @@ predictions_by_task read_predictions(const fs::path& file) {
             p.truth = whole_at<int>(table, row, truth);
             p.predicted = whole_at<int>(table, row, predicted);
         }
-        result[name_at(table, row, task)].push_back(std::move(p));
+        const std::string& name = name_at(table, row, task);
+        if (!seen.emplace(name, p.id).second)
+            throw file_error(where(table, row, id), "each sample of a task once", "'" + p.id + "' of " + name + " twice");
+        result[name].push_back(std::move(p));
     }
-    for (auto& [name, rows] : result) {
-        std::ranges::sort(rows, {}, &prediction::id);
-        if (const auto twice = std::ranges::adjacent_find(rows, {}, &prediction::id); twice != rows.end())
-            throw file_error(file.string() + ": column 'id'", "each sample of a task once", "'" + twice->id + "' of " + name + " twice");
-    }
+    for (auto& [name, rows] : result) std::ranges::sort(rows, {}, &prediction::id);
     return result;
 }
 
 /// The combinations that experiment.json asks for and no result is there of.
 void find_missing_runs(measured_folder& folder) {
+    const auto list = [&](const char* name) { return folder.settings.value(name, nlohmann::ordered_json::array()); };
     std::set<std::string> families;
     for (const auto& [id, tasks] : folder.results) families.insert(id.family);
-    const auto list = [&](const char* name) { return folder.settings.value(name, nlohmann::ordered_json::array()); };
+    for (const auto& family : list("family")) families.insert(family.get<std::string>());
     for (const std::string& family : families)
         for (const auto& arm : list("arms"))
             for (const auto& labels : list("labels"))
@@ -165,19 +167,13 @@ void find_missing_runs(measured_folder& folder) {
 } // namespace
 
 measured_folder read_folder(const fs::path& path) {
-    measured_folder folder{.path = path,
-                           .settings = {},
-                           .arms = {},
-                           .results = {},
-                           .costs = {},
-                           .predictions = {},
-                           .validation = {},
-                           .samples = {},
-                           .gaps = {}};
+    measured_folder folder;
+    folder.path = path;
     const auto settings = umsrep::io::read_bytes(path / "experiment.json");
-    try {
+    try { // of the wrong type, too
         folder.settings = nlohmann::ordered_json::parse(reinterpret_cast<const char*>(settings.data()),
                                                         reinterpret_cast<const char*>(settings.data()) + settings.size());
+        folder.arms = folder.settings.value("arms", std::vector<std::string>{});
     } catch (const nlohmann::json::exception& wrong) {
         throw file_error((path / "experiment.json").string() + ": " + wrong.what());
     }
@@ -185,24 +181,21 @@ measured_folder read_folder(const fs::path& path) {
     read_results(folder, names);
     read_costs(folder, names);
     read_curves(folder, names);
+    try {
+        find_missing_runs(folder);
+    } catch (const nlohmann::json::exception& wrong) {
+        throw file_error((path / "experiment.json").string() + ": family, labels or seeds: " + wrong.what());
+    }
     for (const auto& [name, id] : names) {
         if (!folder.results.contains(id)) continue;
         std::string file = name;
         std::ranges::replace(file, '/', '_');
+        if (const fs::path picture = path / "samples" / (file + ".png"); fs::exists(picture)) folder.samples.push_back({id, picture});
         const fs::path predictions = path / "predictions" / (file + ".csv");
         if (fs::exists(predictions)) folder.predictions[id] = read_predictions(predictions);
         else folder.gaps.push_back({name, "no predictions: paired tests leave it out"});
         if (!folder.costs.contains(id)) folder.gaps.push_back({name, "no row in costs.csv"});
     }
-    try {
-        find_missing_runs(folder);
-    } catch (const nlohmann::json::exception& wrong) {
-        throw file_error((path / "experiment.json").string() + ": arms, labels or seeds: " + wrong.what());
-    }
-    if (fs::is_directory(path / "samples"))
-        for (const auto& entry : fs::directory_iterator(path / "samples"))
-            if (entry.is_regular_file() && entry.path().extension() == ".png") folder.samples.push_back(entry.path());
-    std::ranges::sort(folder.samples);
     return folder;
 }
 

@@ -34,7 +34,13 @@ struct cost {
 struct prediction {
     std::string id, patient;
     int truth = -1, predicted = -1; ///< -1: no classification
-    double score = unknown;
+    double score = unknown;         ///< NaN where the field is empty
+};
+
+/// A picture of test images and what a run made of them.
+struct sample_picture {
+    run_id run;
+    std::filesystem::path file;
 };
 
 /// Something that is not there, or is no number, and so cannot be shown or judged.
@@ -48,12 +54,12 @@ using predictions_by_task = std::map<std::string, std::vector<prediction>>;
 struct measured_folder {
     std::filesystem::path path;
     nlohmann::ordered_json settings;
-    std::vector<std::string> arms;                              ///< as they first occur in results.csv
+    std::vector<std::string> arms;                              ///< as experiment.json has them, then others as they first occur
     std::map<run_id, std::map<std::string, by_metric>> results; ///< run, task, metric; NaN as measured
     std::map<run_id, cost> costs;
     std::map<run_id, predictions_by_task> predictions;          ///< samples in the order of their ids
-    std::map<run_id, std::map<std::string, double>> validation; ///< run, task: the lowest loss on validation images
-    std::vector<std::filesystem::path> samples;                 ///< PNG files
+    std::map<run_id, std::map<std::string, double>> validation; ///< run, task: the figure of the trained network on validation images
+    std::vector<sample_picture> samples;                        ///< PNG files
     std::vector<gap> gaps;
 };
 

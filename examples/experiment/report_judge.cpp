@@ -77,7 +77,7 @@ comparison best_arm(const study& of, const task_of& task, int labels, int resamp
     none.task = task;
     none.labels = labels;
     none.baseline = "separate";
-    none.missing = "no pre-trained arm with a validation loss to choose it by";
+    none.missing = "no pre-trained arm with a figure on validation images to choose it by";
     return none;
 }
 
@@ -90,7 +90,10 @@ int largest_comparable(const study& of, const std::string& family) {
 }
 
 verdict every_task(const std::string& family, const std::vector<comparison>& best) {
-    verdict v{"accuracy." + family, "The best UMS-Rep arm is at least as good as separate models on every task of " + family, {}, {}};
+    verdict v{"accuracy." + family,
+              "The best UMS-Rep arm is at least as good as separate models on every task of " + family,
+              outcome::not_judged,
+              {}};
     if (best.empty()) {
         v.evidence = "No label budget at which both separate models and a pre-trained arm have results in all tasks.";
         return v;
@@ -104,7 +107,7 @@ verdict every_task(const std::string& family, const std::vector<comparison>& bes
 verdict six_tasks(std::vector<comparison> best) {
     verdict v{"paper.six",
               "On all 6 tasks of the paper the best UMS-Rep arm is at least as good as separate models, on at least 3 significantly (Holm)",
-              {},
+              outcome::not_judged,
               {}};
     std::erase_if(best, [](const comparison& c) { return !of_the_paper(c.task); });
     std::size_t known = 0, good = 0, significant = 0;
@@ -127,7 +130,7 @@ verdict few_labels_gain(const std::vector<comparison>& small) {
     verdict v{"small-labels",
               "With at most " + std::to_string(few_labels) +
                   " labels per task the largest gain over separate models is at least 5 points, its interval above 0",
-              {},
+              outcome::not_judged,
               {}};
     // Those that count come before those from too few seeds.
     std::vector<comparison> largest;
@@ -155,7 +158,7 @@ verdict strategies(const study& of, const std::string& family, bool homogeneous,
     verdict v{"strategy." + family,
               homogeneous ? "Joint or Alternating is at least as good as Independent on every task of " + family
                           : "Independent is at least as good as Joint on every task of " + family,
-              {},
+              outcome::not_judged,
               {}};
     const std::vector<std::string> arms = homogeneous ? std::vector<std::string>{"independent-all", "alternating-all", "joint-all"}
                                                       : std::vector<std::string>{"independent-all", "joint-all"};
@@ -190,7 +193,7 @@ verdict strategies(const study& of, const std::string& family, bool homogeneous,
 verdict time_saved(const study& of, const std::string& family, const std::string& arm, double least, const char* what) {
     verdict v{(arm == "joint-all" ? "time-trainable." : "time-frozen.") + family,
               "At least " + fixed(100 * least, 0) + " % of the training time of separate models is saved with " + what + ", " + family,
-              {},
+              outcome::not_judged,
               {}};
     const saving s = saving_of(of, family, arm);
     if (s.seeds == 0) {

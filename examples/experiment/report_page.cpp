@@ -120,22 +120,34 @@ std::string curves(const study& of, const data_table& table) {
     return out;
 }
 
+std::string png_data(const std::filesystem::path& file) {
+    const std::vector<std::byte> bytes = umsrep::io::read_bytes(file);
+    constexpr std::array<unsigned char, 8> signature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    const auto same = [](unsigned char s, std::byte b) { return s == std::to_integer<unsigned char>(b); };
+    if (bytes.size() < signature.size() || !std::equal(signature.begin(), signature.end(), bytes.begin(), same))
+        throw umsrep::file_error(file.string(), "a PNG image", "something else");
+    return base64(bytes);
+}
+
+/// Of the paper's arms at the largest budget of each family; a picture of every run would make a page of many megabytes.
 std::string samples(const study& of) {
-    if (of.folder().samples.empty()) return "<p class=\"missing\">No sample images in this folder.</p>\n";
-    std::string out = "<div class=\"samples\">\n";
-    for (const auto& file : of.folder().samples) {
-        const std::vector<std::byte> bytes = umsrep::io::read_bytes(file);
-        constexpr std::array<unsigned char, 8> signature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-        const auto same = [](std::byte b, unsigned char s) { return std::to_integer<unsigned char>(b) == s; };
-        if (bytes.size() < signature.size() ||
-            !std::equal(signature.begin(), signature.end(), bytes.begin(), [&](unsigned char s, std::byte b) { return same(b, s); }))
-            throw umsrep::file_error(file.string(), "a PNG image", "something else");
-        std::string title = file.stem().string();
-        std::ranges::replace(title, '_', ' ');
-        out += "<figure><img alt=\"Test images of " + escaped(title) + " beside what the arm made of them\" src=\"data:image/png;base64," +
-               base64(bytes) + "\"><figcaption>" + escaped(title) + "</figcaption></figure>\n";
+    std::string out;
+    std::size_t others = 0;
+    for (const auto& [run, file] : of.folder().samples) {
+        constexpr std::array arms{"separate", "independent-all", "alternating-all", "joint-all"};
+        if (run.labels != of.budgets(run.family).back() || std::ranges::find(arms, run.arm) == arms.end()) {
+            ++others;
+            continue;
+        }
+        const std::string what =
+            escaped(run.family + ", " + run.arm + ", " + std::to_string(run.labels) + " labels, seed " + std::to_string(run.seed));
+        out += "<figure><img alt=\"Test images, a row each, beside what the networks made of them: " + what +
+               "\" src=\"data:image/png;base64," + png_data(file) + "\"><figcaption>" + what + "</figcaption></figure>\n";
     }
-    return out + "</div>\n";
+    if (out.empty()) out = "<p class=\"missing\">No pictures of the paper's arms at the largest label budget.</p>\n";
+    else out = text::samples + ("<div class=\"samples\">\n" + out) + "</div>\n";
+    return others == 0 ? out
+                       : out + "<p>" + std::to_string(others) + " more, of other arms and budgets, are in <code>samples/</code>.</p>\n";
 }
 
 std::string words(int resamples) {
@@ -171,6 +183,8 @@ std::string page(const study& of, const content& c, int resamples) {
     int id = 0;
     for (const task_of& t : of.tasks())
         out += folded(t.family + ": " + t.name, cards(figures_of(of, t), "figures_" + std::to_string(++id)));
+    if (!c.quantities.rows.empty()) out += heading("velocities", "Peak velocity and velocity-time integral") + cards(c.quantities);
+    if (!c.shifted.rows.empty()) out += heading("machines", "On another machine's images") + folded("Show them", cards(c.shifted));
     out += heading("samples", "Samples") + samples(of);
     out += heading("gaps", "What is missing") + missing(c.gaps);
     out += heading("words", "How to read it") + words(resamples) + "</main>\n";

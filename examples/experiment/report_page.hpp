@@ -13,11 +13,12 @@ namespace experiment::reporting {
 /// What the page shows, computed.
 struct content {
     judgement judged;
-    data_table verdicts, paper_5, paper_7, curves, ranks, controls, best, all_comparisons, costs, figures, gaps;
+    data_table verdicts, paper_5, paper_7, curves, ranks, controls, best, all_comparisons, costs, quantities, shifted, figures, gaps;
 
     /// Each has a CSV file.
     std::vector<const data_table*> tables() const {
-        return {&verdicts, &paper_5, &paper_7, &curves, &ranks, &controls, &best, &all_comparisons, &costs, &figures, &gaps};
+        return {&verdicts,        &paper_5, &paper_7,    &curves,  &ranks,   &controls, &best,
+                &all_comparisons, &costs,   &quantities, &shifted, &figures, &gaps};
     }
 };
 

@@ -87,7 +87,7 @@ double study::mean(const task_of& task, const std::string& metric, const std::st
 
 std::string study::chosen_arm(const task_of& task, int labels) const {
     std::string best;
-    double lowest = unknown;
+    double highest = unknown;
     for (const std::string& arm : arms(task.family)) {
         if (!pretrained(arm)) continue;
         std::vector<double> of_seeds;
@@ -96,8 +96,8 @@ std::string study::chosen_arm(const task_of& task, int labels) const {
                 id.family == task.family && id.arm == arm && id.labels == labels && found != tasks.end() && folder_.results.contains(id))
                 of_seeds.push_back(found->second);
         const double value = umsrep::statistics::mean(of_seeds);
-        if (std::isnan(value) || value >= lowest) continue; // nothing is >= NaN, so the first one goes on
-        lowest = value;
+        if (std::isnan(value) || value <= highest) continue; // nothing is <= NaN, so the first one goes on
+        highest = value;
         best = arm;
     }
     return best;

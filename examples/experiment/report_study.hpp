@@ -55,8 +55,8 @@ public:
     /// Their mean; NaN of none.
     double mean(const task_of& task, const std::string& metric, const std::string& arm, int labels) const;
 
-    /// The pre-trained arm with the lowest loss on validation images (of each run's best epoch, the mean over seeds); empty when no arm was
-    /// validated. Test images have no part in the choice.
+    /// The pre-trained arm that was best on validation images, in the mean over seeds; empty when no arm was validated. Test images have no
+    /// part in the choice.
     std::string chosen_arm(const task_of& task, int labels) const;
 
     /// The largest budget with results of every given arm in every task of the family; 0 when there is none.

@@ -83,6 +83,17 @@ std::string of_seeds(std::vector<double> p) {
     return std::to_string(low) + " of " + std::to_string(p.size());
 }
 
+bool is_quantity(std::string_view metric) { return metric.starts_with("peak_velocity_") || metric.starts_with("vti_"); }
+
+/// The largest budget for which separate models have the task's figure; else the largest there is.
+int largest_with_separate(const study& of, const task_of& task) {
+    const std::vector<int> budgets = of.budgets(task.family);
+    int labels = 0;
+    for (const int budget : budgets)
+        if (!of.values(task, task.metric(), "separate", budget).empty()) labels = budget;
+    return labels > 0 ? labels : budgets.back();
+}
+
 cell p_value(double p, bool applies = true) { return {p, applies ? "not known" : "–"}; }
 
 } // namespace
@@ -341,22 +352,69 @@ data_table cost_table(const study& of) {
 }
 
 data_table figures_of(const study& of, const task_of& task) {
-    int labels = 0;
-    for (const int budget : of.budgets(task.family))
-        if (!of.values(task, task.metric(), "separate", budget).empty()) labels = budget;
-    if (labels == 0) labels = of.budgets(task.family).back();
+    const int labels = largest_with_separate(of, task);
     data_table table{"figures", of_task(task) + ", " + std::to_string(labels) + " labels, mean over seeds", {{"arm", "Arm"}}, {}};
-    const std::vector<std::string> metrics = of.metrics(task);
+    std::vector<std::string> metrics = of.metrics(task);
+    std::erase_if(metrics, [](const std::string& m) { return m.starts_with("shifted_") || is_quantity(m); });
     for (const std::string& metric : metrics) {
         std::string title = metric;
         std::ranges::replace(title, '_', ' ');
-        table.columns.push_back(
-            {metric, title,
-             metric == "psnr" || metric == "hd95" || metric.starts_with("vti_") || metric.starts_with("peak_velocity_") ? 1 : 3});
+        table.columns.push_back({metric, title, metric == "psnr" || metric == "hd95" ? 1 : 3});
     }
     for (const std::string& arm : of.arms(task.family)) {
         table.rows.push_back({arm});
         for (const std::string& metric : metrics) table.rows.back().push_back(of.mean(task, metric, arm, labels));
+    }
+    return table;
+}
+
+data_table quantities(const study& of) {
+    data_table table{
+        "doppler",
+        "Measured off predicted envelopes against the truth, percent of it: bias and 95 % limits of agreement, mean over seeds",
+        {{"images", "Images"}, {"arm", "Arm"}, {"labels", "Labels"}},
+        {},
+        true};
+    for (const char* quantity : {"peak_velocity", "vti"})
+        for (const char* figure : {"bias", "low", "high"}) {
+            const std::string title = quantity == std::string_view{"vti"} ? "VTI, " : "Peak velocity, ";
+            table.columns.push_back({quantity + std::string{"_"} + figure, title + figure + ", %", 1, true});
+        }
+    for (const task_of& t : of.tasks())
+        for (const std::string prefix : {"", "shifted_"}) {
+            const std::vector<std::string> metrics = of.metrics(t);
+            if (std::ranges::none_of(metrics,
+                                     [&](const std::string& m) { return m.starts_with(prefix) && is_quantity(m.substr(prefix.size())); }))
+                continue;
+            const int labels = largest_with_separate(of, t);
+            for (const std::string& arm : of.arms(t.family)) {
+                table.rows.push_back({prefix.empty() ? "Like those trained on" : "As of another machine: other noise, scale, frequency",
+                                      arm, static_cast<double>(labels)});
+                for (std::size_t c = 3; c < table.columns.size(); ++c)
+                    table.rows.back().push_back(of.mean(t, prefix + table.columns[c].id, arm, labels));
+            }
+        }
+    return table;
+}
+
+data_table shifted(const study& of) {
+    data_table table{"shifted",
+                     "Test images as of another machine beside those like the ones trained on, mean over seeds",
+                     {{"task", "Task"},
+                      {"arm", "Arm"},
+                      {"labels", "Labels"},
+                      {"metric", "Figure"},
+                      {"value", "Like those trained on", 3},
+                      {"shifted", "Another machine", 3}},
+                     {},
+                     true};
+    for (const task_of& t : of.tasks()) {
+        const std::vector<std::string> metrics = of.metrics(t);
+        if (std::ranges::find(metrics, std::string{"shifted_"} + t.metric()) == metrics.end()) continue;
+        const int labels = largest_with_separate(of, t);
+        for (const std::string& arm : of.arms(t.family))
+            table.rows.push_back({of_task(t), arm, static_cast<double>(labels), t.title(), of.mean(t, t.metric(), arm, labels),
+                                  of.mean(t, std::string{"shifted_"} + t.metric(), arm, labels)});
     }
     return table;
 }

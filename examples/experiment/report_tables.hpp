@@ -35,7 +35,11 @@ data_table cost_table(const study& of);
 
 /// All figures of a task at the largest budget, arm by arm.
 data_table figures_of(const study& of, const task_of& task);
-/// The same of every task, budget and seed, one figure a row.
+/// Doppler quantities; no rows where none were measured.
+data_table quantities(const study& of);
+/// Each task's figure on images that are not like those trained on; no rows where there are none.
+data_table shifted(const study& of);
+/// Every figure of every task, budget and seed, one a row.
 data_table figures(const study& of);
 
 data_table gap_table(const study& of, std::span<const comparison> comparisons);

@@ -51,8 +51,12 @@ nothing. Seconds are those of the machine named at the top.</p>
 )";
 
 inline constexpr const char* figures = R"(<p>Classes: F1, sensitivity and specificity of the positive class, or averaged over classes where
-there are more than two. Masks: pooled over all pixels, and averaged over images. Velocities and their integrals: bias and limits of
-agreement with the truth, in percent. Means over seeds; <a href="report/figures.csv">CSV</a>, seed by seed.</p>
+there are more than two. Masks: pooled over all pixels, and averaged over images. Means over seeds;
+<a href="report/figures.csv">CSV</a>, seed by seed.</p>
+)";
+
+inline constexpr const char* samples = R"(<p>Test images, a row each: the image, and what each task's network says of it. True masks
+are green, predicted ones yellow; a wrong class has a red edge.</p>
 )";
 
 inline constexpr const char* words = R"(<dl class="words">
@@ -74,7 +78,7 @@ the order of the scores, not at the threshold. Images are taken as independent h
 <dd>Over seeds: is the arm better from one seed after another? Of 3 seeds p is never below .25, of 5 never below .0625, so it cannot find
 anything from so few. Over images (masks, restored images): is it better image after image, and not by a few large differences?</dd>
 <dt>Best arm</dt>
-<dd>The pre-trained arm with the lowest mean loss on validation images. Test images have no part in the choice, so that testing it once is
+<dd>The pre-trained arm with the best mean figure on validation images. Test images have no part in the choice, so that testing it once is
 fair.</dd>
 <dt>Cannot be judged</dt>
 <dd>Runs are missing, or there are fewer than SEEDS seeds, so that a lucky start cannot be told from a better arm. What the numbers say so

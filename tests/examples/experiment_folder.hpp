@@ -114,11 +114,18 @@ inline answers answer(const world& w, const invented_task& task, const std::stri
         result("mcc", metric::mcc(counts));
         if (task.classes == 2) result("auroc", metric::auroc(scores, positive));
     } else if (task.classes == 0) {
-        for (const char* name : {"iou", "iou_per_image"}) result(name, sum / images);
+        result("iou", sum / images);
+        if (task.name != "envelope") result("iou_per_image", sum / images);
         for (const char* name : {"dice", "dice_per_image"}) result(name, 2 * (sum / images) / (1 + sum / images));
         if (task.name == "envelope")
-            for (const char* name : {"peak_velocity_bias", "peak_velocity_low", "peak_velocity_high"})
-                result(name, name[14] == 'b' ? 1.5 : name[14] == 'l' ? -6.0 : 9.0);
+            for (const std::string prefix : {"", "shifted_"}) {
+                result(prefix + "iou_per_image", sum / images);
+                for (const std::string quantity : {"peak_velocity_", "vti_"}) {
+                    result(prefix + quantity + "bias", 1.5);
+                    result(prefix + quantity + "low", -6.0);
+                    result(prefix + quantity + "high", 9.0);
+                }
+            }
     } else {
         result("psnr", sum / images);
         result("ssim", 0.9);
@@ -151,8 +158,8 @@ inline void write_experiment(const fs::path& folder, const world& w) {
                         predictions += a.rows;
                         results += a.results;
                         for (int epoch = 1; epoch <= 2; ++epoch)
-                            curves += key + ',' + std::to_string(epoch) + ',' + task.name + ",0.5," +
-                                      detail::digits(1.5 - w.quality(task, arm, labels) - 0.1 * epoch) + ",\n";
+                            curves += key + ',' + std::to_string(epoch) + ',' + task.name + ",0.5,0.4," +
+                                      (epoch == 2 ? detail::digits(w.quality(task, arm, labels)) : "") + "\n"; // the last is kept
                     }
                     const bool scratch = arm == "separate" || arm == "joint-scratch";
                     costs += key + ',' + family + ',' + arm + ',' + std::to_string(labels) + ',' + std::to_string(seed_number) + ',' +
@@ -166,7 +173,7 @@ inline void write_experiment(const fs::path& folder, const world& w) {
     detail::write(folder / "costs.csv", costs);
     detail::write(folder / "curves.csv", curves);
     const nlohmann::ordered_json settings{{"version", "0.1.0"},
-                                          {"families", w.families},
+                                          {"family", w.families},
                                           {"arms", w.arms},
                                           {"labels", w.labels},
                                           {"seeds", seeds},
