@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#ifdef UMSREP_EXPERIMENT
+
+#include <chrono>
+#include <set>
+#include <string>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include <tests/examples/program.hpp>
+#include <umsrep/io/csv.hpp>
+
+namespace fs = std::filesystem;
+
+namespace umsrep::test::experiment_run {
+
+namespace {
+
+using words = std::vector<std::string>;
+
+words tiny(const fs::path& out, const std::string& arms = "paper", const std::string& labels = "6") {
+    return {"run", "--out", out.string(), "--family", "homogeneous", "--arms", arms, "--simulated", "48", "--size", "32",
+            "--labels", labels, "--seeds", "1", "--epochs", "2", "--pretrain-epochs", "1", "--images-per-epoch", "12", "--threads", "1"};
+}
+
+void succeed(const words& arguments) {
+    process run{UMSREP_EXPERIMENT, arguments};
+    const int code = run.wait();
+    INFO(run.err());
+    REQUIRE(code == 0);
+}
+
+/// The one line that a refusal writes.
+std::string refusal(const words& arguments) {
+    process run{UMSREP_EXPERIMENT, arguments};
+    CHECK(run.wait() == 2);
+    CHECK(run.out().empty());
+    std::string line = run.err();
+    REQUIRE(!line.empty());
+    line.pop_back();
+    CHECK(line.find('\n') == std::string::npos);
+    return line;
+}
+
+/// What does not depend on how fast the machine was.
+std::map<std::string, std::string> measured(const fs::path& folder) {
+    auto files = contents_of(folder / "predictions");
+    for (const char* table : {"results.csv", "curves.csv"}) files[table] = content_of(folder / table);
+    return files;
+}
+
+} // namespace
+
+TEST_CASE("an experiment measures every arm on every task") {
+    const temporary_folder folder;
+    const fs::path out = folder / "run";
+    succeed(tiny(out));
+    const io::csv results = io::csv::read(out / "results.csv");
+    std::set<std::string> measured_tasks;
+    for (std::size_t r = 0; r < results.rows(); ++r)
+        if (results.at(r, results.column("metric")) == "auroc")
+            measured_tasks.insert(results.at(r, results.column("arm")) + " " + results.at(r, results.column("task")));
+    CHECK(measured_tasks.size() == 4 * 3);
+    const io::csv costs = io::csv::read(out / "costs.csv");
+    REQUIRE(costs.rows() == 4);
+    const auto cost = [&](const std::string& arm, const char* name) {
+        for (std::size_t r = 0; r < costs.rows(); ++r)
+            if (costs.at(r, costs.column("arm")) == arm) return std::stod(costs.at(r, costs.column(name)));
+        FAIL(arm);
+        return 0.0;
+    };
+    CHECK(cost("separate", "stage1_seconds") == 0);
+    CHECK(cost("joint-all", "stage1_seconds") > 0);
+    CHECK(cost("joint-all", "parameters") < 0.34 * cost("separate", "parameters")); // one encoder for three, small heads
+    CHECK(cost("joint-all", "macs_per_step") < 0.34 * cost("separate", "macs_per_step"));
+    CHECK(cost("joint-all", "macs_total") < cost("separate", "macs_total"));
+    CHECK(contents_of(out / "samples").size() == 4);
+}
+
+TEST_CASE("an experiment that was killed and goes on ends with what one never killed measures, and repeats no run") {
+    const temporary_folder folder;
+    const fs::path whole = folder / "whole", killed = folder / "killed";
+    succeed(tiny(whole));
+    std::map<std::string, std::string> before;
+    for (int kills = 0; kills < 3; ++kills) {
+        process run{UMSREP_EXPERIMENT, tiny(killed)};
+        const std::size_t finished = before.size();
+        while (run.running() && (!fs::exists(killed / "runs") || contents_of(killed / "runs").size() <= finished))
+            std::this_thread::sleep_for(std::chrono::milliseconds(kills + 1));
+        run.send(SIGKILL);
+        const auto now = contents_of(killed / "runs");
+        for (const auto& [name, content] : before) CHECK(now.at(name) == content); // with its seconds
+        before = now;
+        std::erase_if(before, [](const auto& file) { return file.first.ends_with(".tmp"); });
+    }
+    succeed(tiny(killed));
+    const auto now = contents_of(killed / "runs");
+    for (const auto& [name, content] : before) CHECK(now.at(name) == content);
+    CHECK(measured(killed) == measured(whole));
+}
+
+TEST_CASE("a folder takes only the experiment that it was begun with") {
+    const temporary_folder folder;
+    const fs::path out = folder / "run";
+    succeed(tiny(out, "joint-scratch"));
+    const auto before = measured(out);
+    CHECK(refusal(tiny(out, "separate")) ==
+          "experiment: " + (out / "experiment.json").string() +
+              ": arms: expected [\"joint-scratch\"], as the folder was begun, got [\"separate\"]; take another --out");
+    CHECK(measured(out) == before);
+}
+
+TEST_CASE("the experiment names what it cannot do") {
+    const temporary_folder folder;
+    const auto refuses = [&](const words& options, const std::string& reason) {
+        words all{"run", "--out", (folder / "x").string()};
+        all.insert(all.end(), options.begin(), options.end());
+        CHECK(refusal(all).find(reason) != std::string::npos);
+    };
+    refuses({"--arms", "sum"}, "got 'sum'");
+    refuses({"--modality", "echo", "--family", "homogeneous"}, "got another combination");
+    refuses({"--findings", folder.path().string()}, "expected --lungs beside --findings");
+    CHECK(!fs::exists(folder / "x"));
+    process many{UMSREP_EXPERIMENT, tiny(folder / "many", "paper", "1000")};
+    CHECK(many.wait() == 2);
+    CHECK(many.err().ends_with("experiment: cxr-homogeneous: bacterial_vs_normal: 32 labelled training images for 1000 asked for\n"));
+    CHECK(!fs::exists(folder / "many" / "experiment.json"));
+}
+
+} // namespace umsrep::test::experiment_run
+
+#endif
