@@ -150,14 +150,13 @@ predictions_by_task read_predictions(const fs::path& file) {
 /// The combinations that experiment.json asks for and no result is there of.
 void find_missing_runs(measured_folder& folder) {
     const auto list = [&](const char* name) { return folder.settings.value(name, nlohmann::ordered_json::array()); };
-    std::set<std::string> families;
+    std::set<std::string> families(folder.families.begin(), folder.families.end());
     for (const auto& [id, tasks] : folder.results) families.insert(id.family);
-    for (const auto& family : list("family")) families.insert(family.get<std::string>());
     for (const std::string& family : families)
-        for (const auto& arm : list("arms"))
+        for (const std::string& arm : folder.settings.value("arms", std::vector<std::string>{}))
             for (const auto& labels : list("labels"))
                 for (const auto& seed : list("seeds")) {
-                    const run_id id{family, arm.get<std::string>(), labels.get<int>(), seed.get<std::uint64_t>()};
+                    const run_id id{family, arm, labels.get<int>(), seed.get<std::uint64_t>()};
                     if (!folder.results.contains(id))
                         folder.gaps.push_back({id.family + ", " + id.arm, "no results for " + std::to_string(id.labels) + " labels, seed " +
                                                                               std::to_string(id.seed) + ": not run, or not yet"});
@@ -173,6 +172,7 @@ measured_folder read_folder(const fs::path& path) {
     try { // of the wrong type, too
         folder.settings = nlohmann::ordered_json::parse(reinterpret_cast<const char*>(settings.data()),
                                                         reinterpret_cast<const char*>(settings.data()) + settings.size());
+        folder.families = folder.settings.value("family", std::vector<std::string>{});
         folder.arms = folder.settings.value("arms", std::vector<std::string>{});
     } catch (const nlohmann::json::exception& wrong) {
         throw file_error((path / "experiment.json").string() + ": " + wrong.what());
@@ -184,7 +184,7 @@ measured_folder read_folder(const fs::path& path) {
     try {
         find_missing_runs(folder);
     } catch (const nlohmann::json::exception& wrong) {
-        throw file_error((path / "experiment.json").string() + ": family, labels or seeds: " + wrong.what());
+        throw file_error((path / "experiment.json").string() + ": labels or seeds: " + wrong.what());
     }
     for (const auto& [name, id] : names) {
         if (!folder.results.contains(id)) continue;

@@ -54,7 +54,7 @@ using predictions_by_task = std::map<std::string, std::vector<prediction>>;
 struct measured_folder {
     std::filesystem::path path;
     nlohmann::ordered_json settings;
-    std::vector<std::string> arms;                              ///< as experiment.json has them, then others as they first occur
+    std::vector<std::string> families, arms; ///< as experiment.json has them; arms that it does not name follow as they first occur
     std::map<run_id, std::map<std::string, by_metric>> results; ///< run, task, metric; NaN as measured
     std::map<run_id, cost> costs;
     std::map<run_id, predictions_by_task> predictions;          ///< samples in the order of their ids

@@ -192,7 +192,7 @@ verdict strategies(const study& of, const std::string& family, bool homogeneous,
 
 verdict time_saved(const study& of, const std::string& family, const std::string& arm, double least, const char* what) {
     verdict v{(arm == "joint-all" ? "time-trainable." : "time-frozen.") + family,
-              "At least " + fixed(100 * least, 0) + " % of the training time of separate models is saved with " + what + ", " + family,
+              "At least " + fixed(100 * least, 0) + "\u00a0% of the training time of separate models is saved with " + what + ", " + family,
               outcome::not_judged,
               {}};
     const saving s = saving_of(of, family, arm);
@@ -205,10 +205,11 @@ verdict time_saved(const study& of, const std::string& family, const std::string
         return v;
     }
     v.is = s.share() >= least ? outcome::reproduced : outcome::not_reproduced;
-    v.evidence = fixed(100 * s.share(), 1) + " % saved by " + arm + ": " + fixed(s.seconds, 1) + " s instead of " + fixed(s.separate, 1) +
-                 " s, " + std::to_string(s.labels) + " labels, mean of " + plural(s.seeds, "seed") + ". Stage 1 " +
-                 (std::isnan(s.stage1) ? "was not timed."
-                                       : "took " + fixed(s.stage1, 1) + " s; with it " + fixed(100 * s.share_with_stage1(), 1) + " %.");
+    v.evidence =
+        fixed(100 * s.share(), 1) + "\u00a0% saved by " + arm + ": " + fixed(s.seconds, 1) + " s instead of " + fixed(s.separate, 1) +
+        " s, " + std::to_string(s.labels) + " labels, mean of " + plural(s.seeds, "seed") + ". Stage 1 " +
+        (std::isnan(s.stage1) ? "was not timed."
+                              : "took " + fixed(s.stage1, 1) + " s; with it " + fixed(100 * s.share_with_stage1(), 1) + "\u00a0%.");
     return v;
 }
 
@@ -266,8 +267,7 @@ judgement judge(const study& of, int resamples, std::uint64_t seed) {
     }
     adjust(result.best);
     adjust(result.small);
-    result.verdicts.push_back(six_tasks(result.best));
-    result.verdicts.push_back(few_labels_gain(result.small));
+    result.verdicts.insert(result.verdicts.begin(), {six_tasks(result.best), few_labels_gain(result.small)});
     result.verdicts.insert(result.verdicts.end(), strategy.begin(), strategy.end());
     result.verdicts.insert(result.verdicts.end(), time.begin(), time.end());
     return result;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <set>
+#include <utility>
 
 #include <umsrep/statistics/moments.hpp>
 
@@ -22,6 +24,10 @@ bool pretrained(std::string_view arm) {
 }
 
 study::study(const measured_folder& folder) : folder_{folder} {
+    const auto has = [&](const std::string& family) {
+        return std::ranges::any_of(folder.results, [&](const auto& r) { return r.first.family == family; });
+    };
+    std::ranges::copy_if(folder.families, std::back_inserter(families_), has);
     for (const auto& [id, tasks] : folder.results) {
         if (std::ranges::find(families_, id.family) == families_.end()) families_.push_back(id.family);
         for (const auto& [name, metrics] : tasks) {
@@ -32,7 +38,8 @@ study::study(const measured_folder& folder) : folder_{folder} {
             else if (metrics.contains("psnr")) tasks_.push_back({id.family, name, task_type::denoising});
         }
     }
-    std::ranges::sort(tasks_, {}, [](const task_of& t) { return std::pair{t.family, t.name}; });
+    const auto place = [&](const task_of& t) { return std::pair{std::ranges::find(families_, t.family) - families_.begin(), t.name}; };
+    std::ranges::sort(tasks_, {}, place);
 }
 
 std::vector<task_of> study::tasks(std::string_view family) const {

@@ -39,6 +39,7 @@ public:
     explicit study(const measured_folder& folder);
 
     const measured_folder& folder() const { return folder_; }
+    /// Those with results, in the order of experiment.json.
     const std::vector<std::string>& families() const { return families_; }
     /// Those of a family, in the order of their names.
     std::vector<task_of> tasks(std::string_view family) const;

@@ -54,14 +54,17 @@ code { font-size: .9em; } footer { margin-top: 3rem; color: var(--soft); font-si
 @media (max-width: 60rem) {
   .cards table, .cards tbody, .cards caption { display: block; }
   .cards thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .cards tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--rule); }
+  .cards tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 0 1.25rem; padding: .4rem 0;
+    border-bottom: 1px solid var(--rule); }
+  .cards th { grid-column: 1 / -1; }
   .cards tr.group { border-bottom: 2px solid var(--rule); }
   .cards th, .cards td { display: block; border: 0; padding: .1rem 0; } .cards tr:not(.group) th { font-weight: 600; }
-  .cards td { display: flex; justify-content: space-between; gap: 1rem; text-align: right; }
+  .cards td { display: flex; justify-content: space-between; gap: .75rem; text-align: right; min-width: 0; }
   .cards td::before { content: attr(data-label); color: var(--soft); text-align: left; }
 }
-@media (max-width: 30rem) { body { padding: .75rem; }
-  #paper_table_5 th, #paper_table_5 td, #paper_table_7 th, #paper_table_7 td { padding: .3rem .25rem; hyphens: manual; } }
+@media (max-width: 30rem) { body { padding: .75rem; } ol.verdicts strong { display: block; }
+  #paper_table_5, #paper_table_7, #ranking { font-size: .78rem; }
+  #paper_table_5 th, #paper_table_5 td, #paper_table_7 th, #paper_table_7 td { padding: .3rem .2rem; } }
 @media print { body { max-width: none; } details > * { display: block; } }
 )";
 

@@ -52,6 +52,15 @@ std::string escaped(std::string_view text) {
     return result;
 }
 
+namespace {
+
+column adapted(column how, const cell& value) {
+    if (value.digits >= 0) how.digits = value.digits;
+    return how;
+}
+
+} // namespace
+
 std::string html(const data_table& table, std::string_view id) {
     // The roles keep what a narrow screen's layout (rows as blocks) would take from the elements.
     std::string out = "<table role=\"table\" id=\"" + (id.empty() ? table.id : std::string{id}) + "\"><caption>" + escaped(table.caption) +
@@ -80,7 +89,7 @@ std::string html(const data_table& table, std::string_view id) {
                 out += "<td role=\"cell\" class=\"n missing\"" + label + "><span>" + escaped(value.text) + "</span></td>";
             else
                 out += "<td role=\"cell\" class=\"n\"" + label + "><data value=\"" + exact(value.number) + "\">" +
-                       shown(value.number, how) + "</data></td>";
+                       shown(value.number, adapted(how, value)) + "</data></td>";
         }
         out += "</tr>\n";
     }

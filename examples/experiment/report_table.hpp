@@ -23,6 +23,7 @@ struct cell {
     std::string text; ///< of a number: what stands in its place when it is NaN
     double number = 0;
     bool numeric = false;
+    int digits = -1; ///< on the page, where not those of the column
 };
 
 struct column {

@@ -64,11 +64,14 @@ data_table paper_table(const study& of, std::string id, const std::string& title
     for (const printed_task& t : printed)
         for (const printed_figure& f : t.figures) {
             table.rows.push_back({t.name, f.title + std::string{", paper"}});
-            for (const double value : f.paper) table.rows.back().push_back(value);
+            for (const double value : f.paper) {
+                table.rows.back().push_back(value);
+                table.rows.back().back().digits = 2; // as printed
+            }
             table.rows.push_back({t.name, f.title + std::string{", ours"}});
             for (const std::string& arm : arms_of_the_paper)
                 table.rows.back().push_back(
-                    {of.mean({family, t.name, {}}, f.ours, arm, labels), *f.ours == '\0' ? "not measured" : "missing"});
+                    {of.mean({family, t.name, {}}, f.ours, arm, labels), *f.ours == '\0' ? "not mea\u00adsured" : "missing"});
         }
     return table;
 }
