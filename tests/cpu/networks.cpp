@@ -9,6 +9,8 @@
 #include <tests/support/budget.hpp>
 #include <tests/support/graph_parity.hpp>
 #include <tests/support/random_network.hpp>
+#include <umsrep/loss/cross_entropy.hpp>
+#include <umsrep/network/lower.hpp>
 #include <umsrep/network/zoo/resnet.hpp>
 
 using namespace umsrep;
