@@ -36,6 +36,8 @@ th, td { text-align: left; vertical-align: bottom; padding: .3rem .45rem; border
 thead th { color: var(--soft); border-bottom: 2px solid var(--rule); } .group th { font-weight: 600; padding-top: .9rem; }
 .n { text-align: right; font-variant-numeric: tabular-nums; } .n data { white-space: nowrap; }
 .missing { color: var(--soft); font-style: italic; }
+#best_arms, #comparisons, #costs { font-size: .8rem; }
+#best_arms :is(th, td), #comparisons :is(th, td), #costs :is(th, td) { padding: .3rem; }
 #paper_table_5, #paper_table_7, #ranking { max-width: 46rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: 1rem; }
 figure { margin: 0; } figcaption { font-size: .9rem; } figure svg { width: 100%; height: auto; display: block; }
@@ -51,7 +53,7 @@ g path { fill: none; stroke-width: 1.8; } .hollow { fill: var(--page); stroke-wi
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--link); }
 .samples { display: grid; gap: 1.25rem; } .samples img { max-width: 100%; height: auto; image-rendering: auto; display: block; }
 code { font-size: .9em; } footer { margin-top: 3rem; color: var(--soft); font-size: .9rem; }
-@media (max-width: 60rem) {
+@media (max-width: 75rem) {
   .cards table, .cards tbody, .cards caption { display: block; }
   .cards thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .cards tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 0 1.25rem; padding: .4rem 0;
@@ -64,7 +66,7 @@ code { font-size: .9em; } footer { margin-top: 3rem; color: var(--soft); font-si
 }
 @media (max-width: 30rem) { body { padding: .75rem; } ol.verdicts strong { display: block; }
   #paper_table_5, #paper_table_7, #ranking { font-size: .78rem; }
-  #paper_table_5 th, #paper_table_5 td, #paper_table_7 th, #paper_table_7 td { padding: .3rem .2rem; } }
+  #paper_table_5 th, #paper_table_5 td, #paper_table_7 th, #paper_table_7 td, #ranking th, #ranking td { padding: .3rem .15rem; } }
 @media print { body { max-width: none; } details > * { display: block; } }
 )";
 

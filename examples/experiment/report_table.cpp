@@ -18,6 +18,7 @@ std::string exact(double value) {
 
 std::string shown(double value, const column& how) {
     if (std::isinf(value)) return value > 0 ? "∞" : "−∞";
+    if (how.bounded && value > 0 && value < 0.5 * std::pow(10.0, -how.digits)) return "< " + shown(std::pow(10.0, -how.digits), how);
     char text[400];
     std::snprintf(text, sizeof text, "%.*f", how.digits, std::abs(value * how.scale));
     std::string digits = text;
@@ -89,7 +90,7 @@ std::string html(const data_table& table, std::string_view id) {
                 out += "<td role=\"cell\" class=\"n missing\"" + label + "><span>" + escaped(value.text) + "</span></td>";
             else
                 out += "<td role=\"cell\" class=\"n\"" + label + "><data value=\"" + exact(value.number) + "\">" +
-                       shown(value.number, adapted(how, value)) + "</data></td>";
+                       escaped(shown(value.number, adapted(how, value))) + "</data></td>";
         }
         out += "</tr>\n";
     }

@@ -27,11 +27,12 @@ struct cell {
 };
 
 struct column {
-    std::string id;    ///< in CSV and JSON
-    std::string title; ///< on the page, with the unit
-    int digits = 0;    ///< behind the point, on the page only
-    bool sign = false; ///< a plus before positive numbers
-    double scale = 1;  ///< the page shows the number times this
+    std::string id;       ///< in CSV and JSON
+    std::string title;    ///< on the page, with the unit
+    int digits = 0;       ///< behind the point, on the page only
+    bool sign = false;    ///< a plus before positive numbers
+    double scale = 1;     ///< the page shows the number times this
+    bool bounded = false; ///< a number so small that all digits would be 0 is shown as below the last digit: a p-value
 };
 
 /// One table of the page, the same in CSV and JSON, where numbers have all their digits and what is missing is empty or null.

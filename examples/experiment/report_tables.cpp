@@ -209,7 +209,7 @@ data_table controls(const study& of, int resamples, std::uint64_t seed) {
                       {"unit", "Unit"},
                       {"low", "Low", 1, true},
                       {"high", "High", 1, true},
-                      {"p", "p", 4}},
+                      {"p", "p", 4, false, 1, true}},
                      {},
                      true};
     constexpr std::array<std::array<const char*, 3>, 5> questions{
@@ -263,13 +263,13 @@ data_table comparison_table(std::string id, std::string caption, std::span<const
                       {"unit", "Unit"},
                       {"low", "Low", 1, true},
                       {"high", "High", 1, true},
-                      {"p", "p, bootstrap", 4},
-                      {"p_holm", "p, Holm", 4},
+                      {"p", "p, bootstrap", 4, false, 1, true},
+                      {"p_holm", "p, Holm", 4, false, 1, true},
                       {"mcnemar_significant", "McNemar, seeds with p ≤ .05"},
                       {"auroc_difference", "AUROC, difference", 3, true},
                       {"delong_significant", "DeLong, seeds with p ≤ .05"},
-                      {"p_wilcoxon_seeds", "p, Wilcoxon over seeds", 4},
-                      {"p_wilcoxon_images", "p, Wilcoxon over images", 4},
+                      {"p_wilcoxon_seeds", "p, Wilcoxon over seeds", 4, false, 1, true},
+                      {"p_wilcoxon_images", "p, Wilcoxon over images", 4, false, 1, true},
                       {"remark", "Remark"}},
                      {},
                      true};

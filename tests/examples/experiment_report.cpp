@@ -453,6 +453,8 @@ TEST_CASE("experiment report: numbers as the page shows them") {
     CHECK(text(1234567, 0) == "1\u202f234\u202f567");
     CHECK(text(41500000, 1, false, 1e-6) == "41.5");
     CHECK(text(std::numeric_limits<double>::infinity(), 1) == "∞");
+    CHECK(shown(0.00004, {.id = "", .title = "", .digits = 4, .bounded = true}) == "< 0.0001");
+    CHECK(shown(0.00006, {.id = "", .title = "", .digits = 4, .bounded = true}) == "0.0001");
     CHECK(exact(0.1) == "0.1");
     CHECK(escaped("a<b & \"c\">") == "a&lt;b &amp; &quot;c&quot;&gt;");
 }
