@@ -73,6 +73,7 @@ json describe(const run_options& o, const std::vector<family>& asked, const std:
     j["width"] = encoder_width;
     j["fine_tuning"] = describe(o.tuning);
     j["pretraining"] = describe(o.pretraining);
+    j["pretraining"].erase("images_per_epoch"); // every image once
     j["data"] = {{"findings", o.data.findings.empty() ? "simulated" : stored(o.data.findings).string()},
                  {"lungs", o.data.lungs.empty() ? (o.data.findings.empty() ? "simulated" : "none") : stored(o.data.lungs).string()},
                  {"echo", "simulated"},

@@ -83,17 +83,20 @@ TEST_CASE("an experiment that was killed and goes on ends with what one never ki
     const fs::path whole = folder / "whole", killed = folder / "killed";
     succeed(tiny(whole));
     std::map<std::string, std::string> before;
+    int killed_midway = 0;
     for (int kills = 0; kills < 3; ++kills) {
         process run{UMSREP_EXPERIMENT, tiny(killed)};
         const std::size_t finished = before.size();
         while (run.running() && (!fs::exists(killed / "runs") || contents_of(killed / "runs").size() <= finished))
             std::this_thread::sleep_for(std::chrono::milliseconds(kills + 1));
         run.send(SIGKILL);
+        killed_midway += run.wait() == 128 + SIGKILL ? 1 : 0;
         const auto now = contents_of(killed / "runs");
         for (const auto& [name, content] : before) CHECK(now.at(name) == content); // with its seconds
         before = now;
         std::erase_if(before, [](const auto& file) { return file.first.ends_with(".tmp"); });
     }
+    CHECK(killed_midway > 0);
     succeed(tiny(killed));
     const auto now = contents_of(killed / "runs");
     for (const auto& [name, content] : before) CHECK(now.at(name) == content);
