@@ -16,6 +16,7 @@
 #include <umsrep/data/resample.hpp>
 #include <umsrep/loss/dice_bce.hpp>
 #include <umsrep/loss/l1.hpp>
+#include <umsrep/network/description.hpp>
 #include <umsrep/network/to_image.hpp>
 
 namespace umsrep {
