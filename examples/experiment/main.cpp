@@ -44,7 +44,7 @@ std::vector<std::string> chosen(const std::vector<std::string>& modalities, cons
     return result;
 }
 
-/// A profile that is over within a quarter of an hour on two cores. What is given on the command line stays.
+/// A profile for a first look. What is given on the command line stays.
 void make_quick(const CLI::App& given, experiment::run_options& o) {
     const auto unless_given = [&](const char* name, auto& value, auto quick) {
         if (given.count(name) == 0) value = quick;
@@ -97,7 +97,7 @@ void add_run_options(CLI::App& app, experiment::run_options& o, std::vector<std:
 int main(int argc, char** argv) {
     CLI::App app{"Compares ways to train several tasks on one modality: separate models, and one encoder learnt from images\n"
                  "without labels and fine-tuned independently, in turn or jointly.\n\n"
-                 "  experiment run --quick --out results      simulated images, a quarter of an hour on two cores\n"
+                 "  experiment run --quick --out results      simulated images, 64x64, one seed\n"
                  "  experiment report results                 a page with tables, curves and verdicts\n\n"
                  "For research: nothing that it prints is a clinical finding.",
                  "experiment"};
