@@ -26,15 +26,8 @@ sim::doppler_dataset simulated(const data_options& options, const std::string& s
     sim::doppler_dataset_options o{.count = place == 0 ? options.simulated : options.simulated / 4, .first = place * between_splits,
                                    .fresh_noise = place == 0};
     o.doppler.height = o.doppler.width = size;
-    if (options.shifted && place == 2) { // another machine: higher frequency, wider display, plain speckle, coarse scale, slow hearts
-        o.doppler.frequency = {4.0f, 5.0f};
-        o.doppler.dynamic_range = {56.0f, 70.0f};
-        o.doppler.most_looks = 1;
-        o.doppler.correlation = {0.1f, 0.3f};
-        o.doppler.good_snr = {13.0f, 20.0f};
-        o.doppler.fill = {0.42f, 0.50f};
-        o.doppler.heart_rate = {42.0f, 50.0f};
-        o.doppler.duration = {3.2f, 4.0f};
+    if (options.shifted && place == 2) {
+        o.doppler = sim::shifted_domain(o.doppler);
         o.group = "shifted";
     }
     return {umsrep::seed{2021}, o};

@@ -89,15 +89,7 @@ splits simulated_spectrograms(const data_options& o, umsrep::thread_pool& pool) 
         options.first = first;
         part_of(result, name) = spectrograms({umsrep::seed{2021}, options}, pool);
     }
-    // Another machine, which no network is trained on: higher frequency, wider display, plain speckle, coarse scale, slow hearts.
-    options.doppler.frequency = {4.0f, 5.0f};
-    options.doppler.dynamic_range = {56.0f, 70.0f};
-    options.doppler.most_looks = 1;
-    options.doppler.correlation = {0.1f, 0.3f};
-    options.doppler.good_snr = {13.0f, 20.0f};
-    options.doppler.fill = {0.42f, 0.50f};
-    options.doppler.heart_rate = {42.0f, 50.0f};
-    options.doppler.duration = {3.2f, 4.0f};
+    options.doppler = umsrep::sim::shifted_domain(options.doppler); // which no network is trained on
     options.group = "shifted";
     result.shifted = spectrograms({umsrep::seed{2021}, options}, pool);
     return result;

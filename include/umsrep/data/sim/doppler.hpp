@@ -40,6 +40,19 @@ struct doppler_options {
     float overlay_share = 0.8f;               ///< probability of an electrocardiogram, ticks, numbers
 };
 
+/// Options of another machine, to test what was trained on `o`: higher frequency, wider display, plain speckle, coarse scale, slow hearts.
+inline doppler_options shifted_domain(doppler_options o) {
+    o.frequency = {4.0f, 5.0f};
+    o.dynamic_range = {56.0f, 70.0f};
+    o.most_looks = 1;
+    o.correlation = {0.1f, 0.3f};
+    o.good_snr = {13.0f, 20.0f};
+    o.fill = {0.42f, 0.50f};
+    o.heart_rate = {42.0f, 50.0f};
+    o.duration = {3.2f, 4.0f};
+    return o;
+}
+
 /// How much of a spectrogram can be used.
 enum class view_quality : int { poor = 0, good = 1 };
 
