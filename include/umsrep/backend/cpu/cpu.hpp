@@ -42,7 +42,7 @@ namespace umsrep {
 ///
 ///     model<net, cpu<>> m{seed{1}, batch{8}, threads{2}};
 ///
-/// Another backend in the type of a model is `cpu<exact>`, or one with fewer families of operations: `model<net>` takes those that the network needs.
+/// `Policy`: winograd or exact. `Families`: the kernels that are compiled; `cpu<>` has all, `default_backend<net>` those that the network needs.
 ///
 /// No operation allocates. Results do not depend on the number of threads; they do depend on the instruction set, in the last bits.
 template <class Policy = winograd, cpu_families Families = cpu_families{}>
