@@ -75,7 +75,8 @@ std::vector<item> spectrograms(const sim::doppler_dataset& set, umsrep::thread_p
         const auto truth = set.simulate(i);
         item made{set.get(i, unused), {}, static_cast<int>(truth.flow)};
         made.patient = made.sample.id;
-        made.echo = echo_truth{truth.calibration, truth.flow, static_cast<double>(truth.peak_velocity), static_cast<double>(truth.vti)};
+        made.echo = echo_truth{truth.calibration, truth.flow, static_cast<double>(truth.peak_velocity), static_cast<double>(truth.vti),
+                               static_cast<double>(truth.early_to_late)};
         return made;
     });
 }

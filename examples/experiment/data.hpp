@@ -31,6 +31,7 @@ struct echo_truth {
     umsrep::doppler_calibration calibration;
     umsrep::sim::doppler_flow flow = umsrep::sim::doppler_flow::mitral_inflow;
     double peak_velocity = 0, vti = 0; ///< cm/s, cm
+    double early_to_late = 0;          ///< E/A; NaN of a flow without the two waves
 };
 
 /// An image with what is known of it.

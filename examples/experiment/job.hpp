@@ -19,8 +19,9 @@ namespace experiment {
 
 /// How long and how fast to train: the same for all arms.
 struct schedule {
-    int epochs = 20, patience = 6, batch = 16;
-    double learning_rate = 2e-3;
+    int epochs = 20, batch = 16;
+    int patience = 0; ///< epochs without better validation figures after which an arm stops; 0: all have the same number of epochs
+    double learning_rate = 1e-3;
     int images_per_epoch = 320; ///< at least, of each task: fewer labelled images are gone through several times
 };
 
@@ -34,6 +35,8 @@ struct job {
     std::uint64_t seed = 1;
     int threads = 2;
     schedule how;
+    /// Of a task's predictions for the validation images, higher is better: what decides which epoch's weights are kept.
+    std::function<double(int task, const xt::xtensor<float, 4>& predicted)> quality;
     std::function<void(const umsrep::epoch_record&, std::string_view task)> on_epoch; ///< task: empty where all train together
 };
 

@@ -20,16 +20,18 @@ struct encoder : umsrep::encoder<umsrep::image<1, umsrep::dynamic, umsrep::dynam
                                  umsrep::stage<"e1", block<encoder_width>>, down<"e2", 2 * encoder_width>,
                                  down<"e3", 4 * encoder_width>, down<"e4", 8 * encoder_width>> {};
 
+/// Means over the picture, each brought to the same spread: those of an encoder that learnt something else differ little from image to
+/// image, and a frozen one cannot change that. So He et al., "Masked autoencoders are scalable vision learners", 2022, probe encoders.
 template <int Classes>
-struct classifier : umsrep::seq<umsrep::global_avg_pool, umsrep::dropout<0.2>, umsrep::linear<Classes>> {};
+struct classifier : umsrep::seq<umsrep::global_avg_pool, umsrep::batch_norm, umsrep::dropout<0.2>, umsrep::linear<Classes>> {};
 
 template <umsrep::fixed_string Name, int Classes>
 using classes = umsrep::head<Name, classifier<Classes>, umsrep::loss::cross_entropy>;
 template <umsrep::fixed_string Name>
-using mask = umsrep::head<Name, umsrep::to_image<encoder_width, 1>, umsrep::loss::dice_bce>;
+using mask = umsrep::head<Name, umsrep::feature_pyramid<encoder_width>, umsrep::loss::dice_bce>;
 /// Learns what to add to the image.
 template <umsrep::fixed_string Name>
-using restored = umsrep::head<Name, umsrep::seq<umsrep::to_image<encoder_width>, umsrep::add_image>, umsrep::loss::l1>;
+using restored = umsrep::head<Name, umsrep::seq<umsrep::feature_pyramid<encoder_width, 0>, umsrep::add_image>, umsrep::loss::l1>;
 
 /// One backend for all of them, compiled in kernels.cpp. Decoders enlarge images; nothing else goes beyond the core operations.
 inline constexpr umsrep::cpu_families kernels{.activations = false, .depthwise = false, .group_norm = false, .upsampling = true};

@@ -41,7 +41,7 @@ const std::vector<printed_task> table_5{
 /// Table 7. One binary mask has F1 = Dice.
 const std::vector<printed_task> table_7{
     {"envelope",
-     {{"accuracy of pixels", "", {.97, .96, .91, .93}}, {"F1 (Dice)", "dice", {.95, .94, .93, .92}}, {"IoU", "iou", {.98, .98, .94, .95}}}},
+     {{"accuracy of pixels", "pixel_accuracy", {.97, .96, .91, .93}}, {"F1 (Dice)", "dice", {.95, .94, .93, .92}}, {"IoU", "iou", {.98, .98, .94, .95}}}},
     {"quality", {{"accuracy", "accuracy", {.97, .95, .93, .88}}, {"F1", "f1", {.96, .91, .88, .85}}, {"MCC", "mcc", {.92, .87, .83, .78}}}},
     {"flow", {{"accuracy", "accuracy", {.93, .91, .92, .91}}, {"F1", "f1", {.91, .90, .90, .88}}, {"MCC", "mcc", {.85, .82, .84, .81}}}}};
 
@@ -86,7 +86,13 @@ std::string of_seeds(std::vector<double> p) {
     return std::to_string(low) + " of " + std::to_string(p.size());
 }
 
-bool is_quantity(std::string_view metric) { return metric.starts_with("peak_velocity_") || metric.starts_with("vti_"); }
+/// What is measured off an envelope, with its title.
+constexpr std::array<std::pair<const char*, const char*>, 3> measured_quantities{
+    {{"peak_velocity", "Peak velocity"}, {"vti", "VTI"}, {"early_to_late", "E/A"}}};
+
+bool is_quantity(std::string_view metric) {
+    return std::ranges::any_of(measured_quantities, [&](const auto& q) { return metric.starts_with(std::string{q.first} + "_"); });
+}
 
 /// The largest budget for which separate models have the task's figure; else the largest there is.
 int largest_with_separate(const study& of, const task_of& task) {
@@ -378,11 +384,9 @@ data_table quantities(const study& of) {
         {{"images", "Images"}, {"arm", "Arm"}, {"labels", "Labels"}},
         {},
         true};
-    for (const char* quantity : {"peak_velocity", "vti"})
-        for (const char* figure : {"bias", "low", "high"}) {
-            const std::string title = quantity == std::string_view{"vti"} ? "VTI, " : "Peak velocity, ";
-            table.columns.push_back({quantity + std::string{"_"} + figure, title + figure + ", %", 1, true});
-        }
+    for (const auto& [quantity, title] : measured_quantities)
+        for (const char* figure : {"bias", "low", "high"})
+            table.columns.push_back({quantity + std::string{"_"} + figure, title + std::string{", "} + figure + ", %", 1, true});
     for (const task_of& t : of.tasks())
         for (const std::string prefix : {"", "shifted_"}) {
             const std::vector<std::string> metrics = of.metrics(t);

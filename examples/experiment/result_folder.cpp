@@ -51,6 +51,13 @@ json read(const fs::path& path) {
     return content;
 }
 
+/// Adds what `list` lacks of `more`; numbers in their order.
+void unite(json& list, const json& more) {
+    for (const json& element : more)
+        if (std::ranges::find(list, element) == list.end()) list.push_back(element);
+    if (!list.empty() && list.front().is_number()) std::sort(list.begin(), list.end());
+}
+
 int lock(const fs::path& folder) {
     const auto cause = [] { return std::generic_category().message(errno); };
     const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -95,21 +102,22 @@ result_folder::result_folder(const fs::path& path) : path_{path}, descriptor_{-1
 
 result_folder::~result_folder() { ::close(descriptor_); }
 
-void result_folder::begin(const json& settings) const {
-    if (const fs::path file = path_ / "experiment.json"; !fs::exists(file)) write(file, settings);
-}
+void result_folder::begin(const json& settings) const { write(path_ / "experiment.json", settings); }
 
-void result_folder::check(const json& settings) const {
+json result_folder::united(const json& settings) const {
     const fs::path file = path_ / "experiment.json";
-    if (!fs::exists(file)) return;
+    if (!fs::exists(file)) return settings;
     const json earlier = read(file);
-    for (const auto& [name, value] : settings.items()) {
-        if (name == "machine") continue;
+    json result = settings;
+    for (auto& [name, value] : result.items()) {
         const json was = earlier.contains(name) ? earlier[name] : json{};
-        if (was != value)
+        if (name == "machine" && !was.is_null()) value = was;
+        else if (value.is_array() && was.is_array()) unite(value, was);
+        else if (was != value)
             throw umsrep::option_error(file.string() + ": " + name, was.dump() + ", as the folder was begun",
                                        value.dump() + "; take another --out");
     }
+    return result;
 }
 
 void result_folder::add(const std::string& run, run_rows measured) {

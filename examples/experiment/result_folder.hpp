@@ -27,10 +27,11 @@ public:
     result_folder(const result_folder&) = delete;
     result_folder& operator=(const result_folder&) = delete;
 
-    /// Compares settings with experiment.json, if it is there: all but "machine" must be the same. Throws option_error naming the first
-    /// that differs.
-    void check(const nlohmann::ordered_json& settings) const;
-    /// Writes experiment.json unless it is there.
+    /// What the folder is of once these settings are added to experiment.json, if it is there. More families, arms, budgets and seeds may
+    /// be asked for, or fewer: the lists are united, in the order of `settings` as far as they go, and no run that is there changes its
+    /// meaning. All else but "machine" must be the same. Throws option_error naming the first setting that differs.
+    nlohmann::ordered_json united(const nlohmann::ordered_json& settings) const;
+    /// Writes experiment.json.
     void begin(const nlohmann::ordered_json& settings) const;
 
     bool has(const std::string& run) const { return runs_.contains(run); }

@@ -208,6 +208,9 @@ job job_of(const planned& p, const family& f, const splits& images, const run_op
     for (const task& t : f.tasks) j.loss_weights.push_back(t.weight);
     j.labelled = draw_labelled(f, images.train, p.labels, static_cast<std::uint64_t>(p.seed));
     j.images = &images;
+    j.quality = [&](int t, const xt::xtensor<float, 4>& predicted) {
+        return quality(f.tasks[static_cast<std::size_t>(t)], images.valid, predicted);
+    };
     j.seed = static_cast<std::uint64_t>(p.seed);
     j.threads = o.threads;
     j.how = o.tuning;
@@ -230,8 +233,7 @@ void run(const run_options& o) {
     if (asks_for_masks && !o.data.findings.empty() && o.data.lungs.empty())
         throw umsrep::option_error("cxr-heterogeneous", "--lungs beside --findings", "no masks; or leave it out: --family homogeneous");
     result_folder folder{o.out};
-    const json settings = describe(o, asked, arms);
-    folder.check(settings);
+    const json settings = folder.united(describe(o, asked, arms));
 
     const auto done = static_cast<std::size_t>(std::ranges::count_if(all, [&](const planned& p) { return folder.has(p.name); }));
     umsrep::report::progress bar{stderr, {.title = "experiment", .unit = "runs", .total = all.size(), .done = done}};

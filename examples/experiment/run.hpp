@@ -17,7 +17,7 @@ struct run_options {
     int seeds = 5;
     data_options data;
     schedule tuning{};
-    schedule pretraining{.epochs = 15, .patience = 0};
+    schedule pretraining{.epochs = 15, .learning_rate = 2e-3};
     int threads = 2;
     std::filesystem::path out;
 };

@@ -31,6 +31,9 @@ struct scores {
     double main_figure(const task& t) const;
 };
 
+/// The main figure of one task, PSNR as a share of 40 dB: what can be averaged over tasks.
+double quality(const task& t, const std::vector<item>& images, const xt::xtensor<float, 4>& predicted);
+
 /// Measures what was predicted for images against their labels.
 scores score(const family& f, const std::vector<item>& images, const outputs& predicted);
 

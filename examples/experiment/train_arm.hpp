@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -100,6 +101,7 @@ class arm_run {
 public:
     explicit arm_run(const job& j) : job_{&j}, phases_{phases_of(j.what, j.how.epochs, stages)}, tasks_{first_model(j)} {
         for (const auto& head : tasks_.of(0).network().heads) names_.emplace_back(head.name);
+        valid_images_ = images(j.images->valid);
         if (parts()) tasks_.part_ways();
     }
 
@@ -164,11 +166,21 @@ private:
                 umsrep::head_specs(m), {.shuffle = false}};
     }
 
+    /// Mean over the tasks of `mask`, on validation images. The loss will not do: of few labels it is least long before the answers are best.
+    double quality(model& m, std::uint64_t mask) {
+        const auto predicted = m.predict(valid_images_);
+        double sum = 0;
+        for (int h = 0; h < heads; ++h)
+            if ((mask >> h & 1U) != 0) sum += job_->quality(h, predicted.outputs[static_cast<std::size_t>(h)]);
+        return sum / std::popcount(mask);
+    }
+
     /// Runs the phases of one model. `task`: the only one that trains, or none when all do.
     void train(model& m, std::uint64_t mask, const std::string& task) {
         auto samples = training_loader(m, task), valid = validation_loader(m, task);
         umsrep::fit_options run;
         run.patience = job_->how.patience;
+        run.monitor = [&] { return -quality(m, mask); };
         run.on_epoch = [&](const umsrep::epoch_record& r) {
             if (job_->on_epoch) job_->on_epoch(r, task);
         };
@@ -249,12 +261,16 @@ private:
                 if (s) result_.spent.parameters += s.size * (n.owner < g.stage_count() ? encoders : 1);
     }
 
+    xt::xtensor<float, 4> images(const std::vector<item>& items) {
+        std::vector<umsrep::data::sample> samples;
+        for (const item& i : items) samples.push_back(i.sample);
+        return umsrep::data::collate(samples, tasks_.of(0).image(), {}).images;
+    }
+
     outputs predict(const std::vector<item>& items) {
         outputs result;
         if (items.empty()) return result;
-        std::vector<umsrep::data::sample> samples;
-        for (const item& i : items) samples.push_back(i.sample);
-        auto predicted = tasks_.predict(umsrep::data::collate(samples, tasks_.of(0).image(), {}).images);
+        auto predicted = tasks_.predict(images(items));
         for (auto& output : predicted.outputs) result.push_back(std::move(output));
         return result;
     }
@@ -279,6 +295,7 @@ private:
     std::vector<phase> phases_;
     models tasks_;
     std::vector<std::string> names_; ///< of the tasks
+    xt::xtensor<float, 4> valid_images_;
     outcome result_;
 };
 

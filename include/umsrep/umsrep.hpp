@@ -33,6 +33,7 @@
 #include <umsrep/metric/temperature.hpp>
 #include <umsrep/model.hpp>
 #include <umsrep/network/describe.hpp>
+#include <umsrep/network/feature_pyramid.hpp>
 #include <umsrep/optim/adam.hpp>
 #include <umsrep/optim/adamw.hpp>
 #include <umsrep/optim/sgd.hpp>

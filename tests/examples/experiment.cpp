@@ -103,14 +103,29 @@ TEST_CASE("an experiment that was killed and goes on ends with what one never ki
     CHECK(measured(killed) == measured(whole));
 }
 
-TEST_CASE("a folder takes only the experiment that it was begun with") {
+TEST_CASE("a folder takes more arms and budgets, and keeps what is there") {
+    const temporary_folder folder;
+    const fs::path out = folder / "run";
+    succeed(tiny(out, "joint-scratch"));
+    const auto before = contents_of(out / "runs");
+    succeed(tiny(out, "separate", "6"));
+    const auto now = contents_of(out / "runs");
+    CHECK(now.size() > before.size());
+    for (const auto& [name, content] : before) CHECK(now.at(name) == content);
+    const std::string settings = contents_of(out).at("experiment.json");
+    CHECK(settings.find("joint-scratch") != std::string::npos);
+    CHECK(settings.find("separate") != std::string::npos);
+}
+
+TEST_CASE("a folder takes only runs that can be compared with its others") {
     const temporary_folder folder;
     const fs::path out = folder / "run";
     succeed(tiny(out, "joint-scratch"));
     const auto before = measured(out);
-    CHECK(refusal(tiny(out, "separate")) ==
-          "experiment: " + (out / "experiment.json").string() +
-              ": arms: expected [\"joint-scratch\"], as the folder was begun, got [\"separate\"]; take another --out");
+    words larger = tiny(out, "joint-scratch");
+    *(std::ranges::find(larger, "--size") + 1) = "40";
+    CHECK(refusal(larger) ==
+          "experiment: " + (out / "experiment.json").string() + ": size: expected 32, as the folder was begun, got 40; take another --out");
     CHECK(measured(out) == before);
 }
 

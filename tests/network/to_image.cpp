@@ -5,8 +5,10 @@
 #include <doctest/doctest.h>
 
 #include <umsrep/loss/dice_bce.hpp>
+#include <umsrep/graph/count.hpp>
 #include <umsrep/loss/l1.hpp>
 #include <umsrep/network/encoder_description.hpp>
+#include <umsrep/network/feature_pyramid.hpp>
 #include <umsrep/network/to_image.hpp>
 #include <umsrep/network/zoo/densenet.hpp>
 #include <umsrep/network/zoo/resnet.hpp>
@@ -20,6 +22,9 @@ namespace {
 using rgb = image<3, 64, 64>;
 template <class Encoder>
 struct source_net : network<Encoder, head<"source", to_image<8>, loss::l1>, head<"masks", to_image<8, 2>, loss::dice_bce>> {};
+template <class Encoder>
+struct pyramid_net
+    : network<Encoder, head<"source", feature_pyramid<8, 0>, loss::l1>, head<"masks", feature_pyramid<8, 2>, loss::dice_bce>> {};
 struct thirds
     : encoder<image<2, 36, 54>, stage<"e1", conv<4, 3>>, stage<"e2", max_pool<3>, conv<4, 3>>, stage<"e3", conv<4, 3, stride<2>>>> {};
 struct without_skip
@@ -58,6 +63,40 @@ TEST_CASE_TEMPLATE("to_image leads back to the image from every encoder of the z
         }
     CHECK(read == wanted);
     CHECK(std::all_of(read.begin(), read.end(), [](int i) { return i != 0; }));
+}
+
+TEST_CASE_TEMPLATE("feature_pyramid leads back to the image from every encoder of the zoo", Encoder, unet_encoder<rgb, 8, 16, 32>,
+                   resnet18_encoder<rgb>, resnet50_encoder<rgb>, densenet121_encoder<rgb>, vgg16_encoder<rgb>, thirds) {
+    const graph g = lower<pyramid_net<Encoder>>();
+    REQUIRE(g.ok());
+    CHECK(g[g.heads[0].logits].out == g[0].out);
+    CHECK(g[g.heads[1].logits].out == shape{2, g[0].out.h, g[0].out.w});
+    CHECK(decoded<pyramid_net<Encoder>>().second == decoded<source_net<Encoder>>().second);
+}
+
+TEST_CASE("feature_pyramid: what it is made of, and what it costs") {
+    struct net : network<unet_encoder<image<1, 32, 32>, 16, 32, 64>, head<"mask", feature_pyramid<8>, loss::dice_bce>> {};
+    const graph g = lower<net>();
+    REQUIRE(g.ok());
+    const head_info& h = g.heads[0];
+    std::vector<std::pair<op, shape>> made;
+    for (int i = h.first; i <= h.logits; ++i) made.emplace_back(g[i].kind, g[i].out);
+    const std::vector<std::pair<op, shape>> wanted{
+        {op::conv, {8, 8, 8}},   {op::upsample_bilinear, {8, 16, 16}}, {op::conv, {8, 16, 16}}, {op::add, {8, 16, 16}},
+        {op::conv, {8, 16, 16}}, {op::batch_norm, {8, 16, 16}},        {op::relu, {8, 16, 16}}, {op::conv, {1, 16, 16}},
+        {op::upsample_bilinear, {1, 32, 32}}, {op::conv, {1, 32, 32}}, {op::add, {1, 32, 32}}};
+    CHECK(made == wanted);
+    // laterals 64 -> 8 and 32 -> 8, 3 x 3 of 8, logits, and 3 x 3 of the stage of the image's size
+    std::int64_t multiplications = 0;
+    for (int i = h.first; i <= h.logits; ++i) multiplications += macs(g[i]);
+    CHECK(multiplications == 64 * 8 * 64 + 256 * (32 * 8 + 9 * 8 * 8 + 8) + 1024 * 9 * 16);
+}
+
+TEST_CASE("feature_pyramid where all stages are smaller than the image, and where one is all there is") {
+    struct small : network<encoder<image<1, 64, 64>, stage<"e1", conv<4, 3>, max_pool<8>>>, head<"mask", feature_pyramid<>, loss::dice_bce>> {};
+    struct single : network<encoder<image<1, 8, 8>, stage<"e1", conv<4, 3>>>, head<"mask", feature_pyramid<>, loss::dice_bce>> {};
+    CHECK(decoded<small>() == std::pair{shape{1, 64, 64}, std::set<int>{}});
+    CHECK(decoded<single>() == std::pair{shape{1, 8, 8}, std::set<int>{}});
 }
 
 TEST_CASE("without a stage to read, to_image enlarges in one step, and add_image reads the image") {
