@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <cuda.h>
+
+#include <umsrep/backend/cuda/library.hpp>
+
+namespace umsrep::cuda {
+
+/// The functions of the CUDA driver (libcuda) that this library calls, under the names that the driver gives them.
+class driver_api {
+public:
+    driver_api() : library_("NVIDIA driver", {"libcuda.so.1"}) {
+        library_.resolve(init, "cuInit");
+        library_.resolve(driver_version, "cuDriverGetVersion");
+        library_.resolve(error_name, "cuGetErrorName");
+        library_.resolve(error_string, "cuGetErrorString");
+        library_.resolve(device_count, "cuDeviceGetCount");
+        library_.resolve(device_get, "cuDeviceGet");
+        library_.resolve(device_name, "cuDeviceGetName");
+        library_.resolve(device_attribute, "cuDeviceGetAttribute");
+        library_.resolve(context_retain, "cuDevicePrimaryCtxRetain");
+        library_.resolve(context_release, "cuDevicePrimaryCtxRelease_v2");
+        library_.resolve(context_set, "cuCtxSetCurrent");
+        library_.resolve(allocate, "cuMemAlloc_v2");
+        library_.resolve(free, "cuMemFree_v2");
+        library_.resolve(copy_to_device, "cuMemcpyHtoDAsync_v2");
+        library_.resolve(copy_to_host, "cuMemcpyDtoHAsync_v2");
+        library_.resolve(stream_create, "cuStreamCreate");
+        library_.resolve(stream_destroy, "cuStreamDestroy_v2");
+        library_.resolve(stream_synchronize, "cuStreamSynchronize");
+    }
+
+    decltype(&::cuInit) init;
+    decltype(&::cuDriverGetVersion) driver_version;
+    decltype(&::cuGetErrorName) error_name;
+    decltype(&::cuGetErrorString) error_string;
+    decltype(&::cuDeviceGetCount) device_count;
+    decltype(&::cuDeviceGet) device_get;
+    decltype(&::cuDeviceGetName) device_name;
+    decltype(&::cuDeviceGetAttribute) device_attribute;
+    decltype(&::cuDevicePrimaryCtxRetain) context_retain;
+    decltype(&::cuDevicePrimaryCtxRelease) context_release;
+    decltype(&::cuCtxSetCurrent) context_set;
+    decltype(&::cuMemAlloc) allocate;
+    decltype(&::cuMemFree) free;
+    decltype(&::cuMemcpyHtoDAsync) copy_to_device;
+    decltype(&::cuMemcpyDtoHAsync) copy_to_host;
+    decltype(&::cuStreamCreate) stream_create;
+    decltype(&::cuStreamDestroy) stream_destroy;
+    decltype(&::cuStreamSynchronize) stream_synchronize;
+
+    /// "CUDA_ERROR_NO_DEVICE (no CUDA-capable device is detected)"
+    std::string words(CUresult result) const {
+        const char *name = nullptr, *sentence = nullptr;
+        error_name(result, &name);
+        error_string(result, &sentence);
+        return std::string(name != nullptr ? name : "unknown error") + " (" + (sentence != nullptr ? sentence : std::to_string(result)) + ")";
+    }
+
+    /// Throws cuda_error where a call did not succeed. `action`: what was being done, "allocate 64 MiB".
+    void check(CUresult result, std::string_view action) const {
+        if (result != CUDA_SUCCESS) throw cuda_error("CUDA driver: cannot " + std::string(action), "success", words(result));
+    }
+
+private:
+    library library_;
+};
+
+/// The driver's functions, loaded by the first call. Throws device_error where there is no driver; the next call tries again.
+inline const driver_api& driver() {
+    static const driver_api api;
+    return api;
+}
+
+/// 13000 as "13.0".
+inline std::string cuda_version_text(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
+
+} // namespace umsrep::cuda
