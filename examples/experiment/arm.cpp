@@ -24,6 +24,7 @@ std::vector<arm> make_arms() {
     for (const auto& [suffix, encoder] : tunings)
         for (const scheme tasks : {scheme::independent, scheme::alternating, scheme::joint})
             arms.push_back({std::string{to_string(tasks)} + "-" + suffix, tasks, encoder});
+    arms.push_back({"joint-frozen-cached", scheme::joint, tuning::frozen, origin::own_modality, {}, true});
     for (const char* policy : policies)
         arms.push_back({std::string{"joint-all-"} + policy, scheme::joint, tuning::all, origin::own_modality, policy});
     return arms;

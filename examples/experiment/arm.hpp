@@ -28,6 +28,7 @@ struct arm {
     tuning encoder = tuning::all;
     origin start = origin::own_modality;
     std::string balance{}; ///< policy of joint steps; empty: losses are summed up
+    bool cached = false;   ///< the frozen encoder sees each image once, so images are not augmented
 };
 
 /// Every arm, in the order in which they run.

@@ -41,7 +41,9 @@ const std::vector<printed_task> table_5{
 /// Table 7. One binary mask has F1 = Dice.
 const std::vector<printed_task> table_7{
     {"envelope",
-     {{"accuracy of pixels", "pixel_accuracy", {.97, .96, .91, .93}}, {"F1 (Dice)", "dice", {.95, .94, .93, .92}}, {"IoU", "iou", {.98, .98, .94, .95}}}},
+     {{"accuracy of pixels", "pixel_accuracy", {.97, .96, .91, .93}},
+      {"F1 (Dice)", "dice", {.95, .94, .93, .92}},
+      {"IoU", "iou", {.98, .98, .94, .95}}}},
     {"quality", {{"accuracy", "accuracy", {.97, .95, .93, .88}}, {"F1", "f1", {.96, .91, .88, .85}}, {"MCC", "mcc", {.92, .87, .83, .78}}}},
     {"flow", {{"accuracy", "accuracy", {.93, .91, .92, .91}}, {"F1", "f1", {.91, .90, .90, .88}}, {"MCC", "mcc", {.85, .82, .84, .81}}}}};
 

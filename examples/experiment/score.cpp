@@ -141,7 +141,8 @@ public:
             if (!std::isnan(read.early_to_late) && !std::isnan(truth->early_to_late))
                 filling.push_back(100 * read.early_to_late / truth->early_to_late);
         });
-        for (const auto& [name, measured] : {std::pair{"peak_velocity", &peak}, std::pair{"vti", &vti}, std::pair{"early_to_late", &filling}}) {
+        using named = std::pair<const char*, const std::vector<double>*>;
+        for (const auto& [name, measured] : {named{"peak_velocity", &peak}, named{"vti", &vti}, named{"early_to_late", &filling}}) {
             const std::vector<double> all_of_it(measured->size(), 100.0);
             const auto a = umsrep::statistics::bland_altman(*measured, all_of_it);
             add(name + std::string{"_bias"}, a.bias, a.count);

@@ -51,12 +51,13 @@ inline std::vector<phase> phases_of(const arm& a, int epochs, int stages) {
 
 /// Calls `f` with the type of the strategy; the trainer behind it is the same class for all of them.
 template <int Stages, class F>
-void with_strategy(umsrep::scheme tasks, int trained, F f) {
+void with_strategy(umsrep::scheme tasks, int trained, bool cached, F f) {
     const auto with_encoder = [&]<class Trains>(Trains) {
         if (tasks == umsrep::scheme::joint) f(umsrep::joint<Trains>{});
         else if (tasks == umsrep::scheme::alternating) f(umsrep::alternating<Trains>{});
         else f(umsrep::independent<Trains>{}); // `separate` differs from it in where the weights come from only
     };
+    if (cached) return f(umsrep::cached<umsrep::joint<umsrep::frozen>>{});
     if (trained == 0) return with_encoder(umsrep::frozen{});
     [&]<int... K>(std::integer_sequence<int, K...>) {
         ((trained == K + 1 ? with_encoder(umsrep::last<K + 1>{}) : void()), ...);
@@ -153,10 +154,13 @@ private:
     }
 
     umsrep::data::loader training_loader(const model& m, const std::string& task) const {
-        return {umsrep::data::transformed(repeated{labelled(job_->labelled, task), repetitions()},
-                                          umsrep::data::random_affine{.rotation = 4, .scale = 0.1f}),
-                static_cast<std::size_t>(job_->how.batch), m.image(), umsrep::head_specs(m),
-                {.random = derived_seed(umsrep::seed{job_->seed}, "order")}};
+        repeated samples{labelled(job_->labelled, task), repetitions()};
+        const auto shuffled = [&](auto set) {
+            return umsrep::data::loader{std::move(set), static_cast<std::size_t>(job_->how.batch), m.image(), umsrep::head_specs(m),
+                                        {.random = derived_seed(umsrep::seed{job_->seed}, "order")}};
+        };
+        if (job_->what.cached) return shuffled(std::move(samples));
+        return shuffled(umsrep::data::transformed(std::move(samples), umsrep::data::random_affine{.rotation = 4, .scale = 0.1f}));
     }
 
     umsrep::data::loader validation_loader(const model& m, const std::string& task) const {
@@ -166,7 +170,8 @@ private:
                 umsrep::head_specs(m), {.shuffle = false}};
     }
 
-    /// Mean over the tasks of `mask`, on validation images. The loss will not do: of few labels it is least long before the answers are best.
+    /// Mean over the tasks of `mask`, on validation images. The loss will not do: with few labels it is least long before the answers are
+    /// best.
     double quality(model& m, std::uint64_t mask) {
         const auto predicted = m.predict(valid_images_);
         double sum = 0;
@@ -196,10 +201,11 @@ private:
             how.balance = policy_of(job_->what.balance);
             how.clip_norm = 5;
             const umsrep::optim::adamw optimizer{.lr = job_->how.learning_rate * p.learning_rate, .weight_decay = 0.01};
-            with_strategy<stages>(p.tasks, p.stages, [&](auto strategy) {
+            with_strategy<stages>(p.tasks, p.stages, job_->what.cached, [&](auto strategy) {
                 umsrep::trainer t(m, strategy, optimizer, umsrep::batch{job_->how.batch}, how, mask);
                 const auto macs = macs_of_heads(m, strategy, mask);
                 run.on_batch = [&](const umsrep::batch_report& r) { result_.spent.macs_total += macs_of(r, macs); };
+                if (job_->what.cached) result_.spent.macs_total += encoder_macs(m) * static_cast<double>(job_->labelled.size());
                 record(t.fit(samples, &valid, run), mask, before, &p == &phases_.back());
                 result_.spent.peak_bytes = std::max(result_.spent.peak_bytes, t.allocated().total());
                 if (&p == &phases_.back()) count_step(m, strategy, mask, macs);
@@ -220,6 +226,11 @@ private:
             for (int h = 0; h < heads; ++h)
                 if (const std::uint64_t one = std::uint64_t{1} << h; (mask & one) != 0) result[static_cast<std::size_t>(h)] = of(one);
         return result;
+    }
+    static double encoder_macs(const model& m) {
+        using whole = umsrep::joint<umsrep::frozen>;
+        return static_cast<double>(macs_of_heads(m, whole{}, all_heads).front() -
+                                   macs_of_heads(m, umsrep::cached<whole>{}, all_heads).front());
     }
     /// Of one batch. A step of one head shows by whose loss it has.
     double macs_of(const umsrep::batch_report& r, const std::vector<std::int64_t>& macs) const {

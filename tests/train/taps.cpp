@@ -82,5 +82,7 @@ TEST_CASE("validation data without any label is refused rather than called best"
     model<test::tiny> m{seed{1}};
     auto samples = test::tiny_loader(m), valid = test::tiny_loader(m, unlabelled);
     trainer t{m, joint<all>{}, optim::sgd{}, batch{4}};
-    CHECK(test::one_line_naming(test::message_of<label_error>([&] { t.fit(samples, &valid, {.epochs = 1}); }), "validation"));
+    const std::string reason = test::message_of<label_error>([&] { t.fit(samples, &valid, {.epochs = 1}); });
+    CHECK(test::one_line_naming(reason, "validation"));
+    for (const auto& h : m.network().heads) CHECK(test::one_line_naming(reason, std::string(h.name)));
 }

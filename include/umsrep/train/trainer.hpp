@@ -420,7 +420,7 @@ private:
         r.valid_loss = valid != nullptr ? validation_losses(*valid) : std::vector<double>(head_count, nan());
         r.monitor = o.monitor ? o.monitor() : weighted_sum(valid != nullptr ? r.valid_loss : r.train_loss);
         if (!o.monitor && std::isnan(r.monitor))
-            throw label_error("validation data", "a label for a head that is trained, or a monitor of one's own", "none");
+            throw label_error("validation data", "a label for a head that is trained (" + trained_heads() + "), or a monitor of one's own", "none");
         r.best = r.monitor < now_.best;
         if (r.best) {
             now_.best = r.monitor;
@@ -433,6 +433,13 @@ private:
     }
 
     /// NaN when no head has a loss: nothing to compare epochs by.
+    std::string trained_heads() const {
+        std::string names;
+        for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
+            if ((heads_ >> h & 1U) != 0) (names += names.empty() ? "" : ", ") += model_->network().heads[h].name;
+        return names;
+    }
+
     double weighted_sum(const std::vector<double>& losses_of_heads) const {
         double sum = 0;
         bool any = false;

@@ -10,6 +10,7 @@
 #include <umsrep/core/random.hpp>
 #include <umsrep/data/sample.hpp>
 #include <umsrep/data/sim/chest_xray.hpp>
+#include <umsrep/data/sim/simulated_sample.hpp>
 
 namespace umsrep::sim {
 
@@ -49,30 +50,17 @@ public:
     /// Image (1, size, size) and the labels. `random` is used only for fresh noise. @throws option_error
     data::sample get(std::size_t index, random_stream& random) const {
         const std::uint64_t patient = number(index);
-        random_stream noise{seed_, "chest photons", patient};
-        if (options_.fresh_noise) {
-            const std::uint64_t high = random(), low = random();
-            noise = random_stream{seed{high << 32 | low}, "chest photons", patient};
-        }
+        random_stream noise = detail::noise_of(options_, seed_, "chest photons", patient, random);
         chest_xray truth = simulate_chest_xray(options_.xray, seed_, patient, kind(index), noise);
-
-        random_stream choice{seed_, "chest noisy or clean", patient};
-        data::sample result;
-        result.id = "xray-" + std::to_string(patient);
-        result.group = options_.group;
-        result.image = choice.uniform() < options_.noisy_share ? std::move(truth.noisy) : truth.clean;
-        if (!options_.denoise.empty()) result.set(options_.denoise, std::move(truth.clean), data::label_kind::image);
+        const random_stream choice{seed_, "chest noisy or clean", patient};
+        data::sample result = detail::sample_of(options_, "xray-" + std::to_string(patient), truth, choice);
         if (!options_.lungs.empty()) result.set(options_.lungs, std::move(truth.lungs), data::label_kind::mask);
         if (!options_.finding.empty()) result.set(options_.finding, static_cast<float>(truth.kind));
         return result;
     }
 
 private:
-    std::uint64_t number(std::size_t index) const {
-        if (index >= options_.count)
-            throw option_error("simulated sample", "an index below " + std::to_string(options_.count), std::to_string(index));
-        return options_.first + index;
-    }
+    std::uint64_t number(std::size_t index) const { return detail::patient_of(options_, index); }
 
     seed seed_;
     chest_xray_dataset_options options_;

@@ -10,6 +10,7 @@
 #include <umsrep/core/random.hpp>
 #include <umsrep/data/sample.hpp>
 #include <umsrep/data/sim/doppler.hpp>
+#include <umsrep/data/sim/simulated_sample.hpp>
 
 namespace umsrep::sim {
 
@@ -46,19 +47,10 @@ public:
     /// Image (1, height, width) and the labels. `random` is used only for fresh noise. @throws option_error
     data::sample get(std::size_t index, random_stream& random) const {
         const std::uint64_t patient = number(index);
-        random_stream noise{seed_, "doppler speckle", patient};
-        if (options_.fresh_noise) {
-            const std::uint64_t high = random(), low = random();
-            noise = random_stream{seed{high << 32 | low}, "doppler speckle", patient};
-        }
+        random_stream noise = detail::noise_of(options_, seed_, "doppler speckle", patient, random);
         doppler_spectrogram truth = simulate_doppler(options_.doppler, seed_, patient, flow(index), noise);
-
-        random_stream choice{seed_, "doppler noisy or clean", patient};
-        data::sample result;
-        result.id = "doppler-" + std::to_string(patient);
-        result.group = options_.group;
-        result.image = choice.uniform() < options_.noisy_share ? std::move(truth.noisy) : truth.clean;
-        if (!options_.denoise.empty()) result.set(options_.denoise, std::move(truth.clean), data::label_kind::image);
+        const random_stream choice{seed_, "doppler noisy or clean", patient};
+        data::sample result = detail::sample_of(options_, "doppler-" + std::to_string(patient), truth, choice);
         if (!options_.envelope.empty()) result.set(options_.envelope, std::move(truth.envelope), data::label_kind::mask);
         if (!options_.quality.empty()) result.set(options_.quality, static_cast<float>(truth.quality));
         if (!options_.flow.empty()) result.set(options_.flow, static_cast<float>(truth.flow));
@@ -66,11 +58,7 @@ public:
     }
 
 private:
-    std::uint64_t number(std::size_t index) const {
-        if (index >= options_.count)
-            throw option_error("simulated sample", "an index below " + std::to_string(options_.count), std::to_string(index));
-        return options_.first + index;
-    }
+    std::uint64_t number(std::size_t index) const { return detail::patient_of(options_, index); }
 
     seed seed_;
     doppler_dataset_options options_;

@@ -10,9 +10,9 @@
 #include <umsrep/io/checkpoint.hpp>
 #include <umsrep/io/weights.hpp>
 
-#include "../support/bits.hpp"
-#include "../support/temporary_folder.hpp"
-#include "../support/tiny.hpp"
+#include "../../support/bits.hpp"
+#include "../../support/temporary_folder.hpp"
+#include "../../support/tiny.hpp"
 
 using namespace umsrep;
 using test::tiny;

@@ -8,11 +8,11 @@
 
 #include <umsrep/io/encoder_file.hpp>
 
-#include "../support/bits.hpp"
-#include "../support/disk_full.hpp"
-#include "../support/message_of.hpp"
-#include "../support/temporary_folder.hpp"
-#include "../support/tiny.hpp"
+#include "../../support/bits.hpp"
+#include "../../support/disk_full.hpp"
+#include "../../support/message_of.hpp"
+#include "../../support/temporary_folder.hpp"
+#include "../../support/tiny.hpp"
 
 using namespace umsrep;
 

@@ -6,9 +6,9 @@
 
 #include <umsrep/io/weights.hpp>
 
-#include "../support/bits.hpp"
-#include "../support/temporary_folder.hpp"
-#include "../support/tiny.hpp"
+#include "../../support/bits.hpp"
+#include "../../support/temporary_folder.hpp"
+#include "../../support/tiny.hpp"
 
 using namespace umsrep;
 using test::tiny;

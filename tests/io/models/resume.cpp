@@ -11,9 +11,9 @@
 #include <umsrep/io/weights.hpp>
 #include <umsrep/train/phases.hpp>
 
-#include "../support/bits.hpp"
-#include "../support/temporary_folder.hpp"
-#include "../support/tiny.hpp"
+#include "../../support/bits.hpp"
+#include "../../support/temporary_folder.hpp"
+#include "../../support/tiny.hpp"
 
 using namespace umsrep;
 
