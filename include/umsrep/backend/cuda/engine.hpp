@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <umsrep/backend/cuda/built_graph.hpp>
+#include <umsrep/backend/cuda/device_description.hpp>
+
+namespace umsrep::cuda {
+
+/// What may be asked of the engines beside the right result.
+struct engine_demands {
+    bool deterministic = false; ///< the same bits in every run
+    bool strict = false;        ///< fp32 is multiplied as fp32: no tensor cores, no conversion to fewer bits
+};
+
+/// What a precision asks for.
+constexpr engine_demands demands_of(precision p, bool deterministic) { return {deterministic, p == precision::fp32}; }
+
+/// One of cuDNN's ways to compute a graph, with its settings.
+struct engine {
+    descriptor configuration;
+    std::int64_t number = 0;    ///< cuDNN's own
+    std::int64_t workspace = 0; ///< bytes
+    std::vector<cudnnBackendNumericalNote_t> numerics;
+    std::vector<cudnnBackendBehaviorNote_t> behaviour;
+
+    bool has(cudnnBackendNumericalNote_t note) const { return std::find(numerics.begin(), numerics.end(), note) != numerics.end(); }
+    bool has(cudnnBackendBehaviorNote_t note) const { return std::find(behaviour.begin(), behaviour.end(), note) != behaviour.end(); }
+
+    /// `multiplies`: of the graph; without products, cuDNN's notes on how they are computed mean nothing.
+    bool meets(const engine_demands& d, bool multiplies) const {
+        if (d.deterministic && has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
+        return !d.strict || !multiplies || !(has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) || has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) ||
+                                             has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION));
+    }
+};
+
+/// The engines that compute a graph on a device as demanded, the one that should be fastest first: those of heuristic mode A, then the
+/// fallbacks; `limit`: no more than so many. Throws cuda_error with the graph's name and sizes, and cuDNN's words, where there is none.
+inline std::vector<engine> find_engines(const built_graph& g, const device_description& device, const engine_demands& demands, std::size_t limit) {
+    std::vector<engine> engines;
+    std::string refusal = "none that is as demanded";
+    for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+        std::vector<descriptor> found;
+        try {
+            descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+            heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, g.graph());
+            heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, device.get());
+            heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+            heuristics.finalize("heuristics");
+            found = heuristics.get(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+            if (found.empty() && engines.empty()) refusal = cudnn().words(CUDNN_STATUS_NOT_SUPPORTED);
+        } catch (const cuda_error& e) {
+            refusal = e.what();
+            continue;
+        }
+        for (descriptor& configuration : found) {
+            if (engines.size() == limit) return engines;
+            try {
+                engine e{std::move(configuration), 0, 0, {}, {}};
+                const std::vector<descriptor> of = e.configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+                e.number = of.at(0).get<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX).at(0);
+                e.numerics = of[0].get<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE);
+                e.behaviour = of[0].get<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE);
+                if (!e.meets(demands, g.multiplies())) continue;
+                e.workspace = e.configuration.get<std::int64_t>(CUDNN_ATTR_ENGINECFG_WORKSPACE_SIZE).at(0);
+                engines.push_back(std::move(e));
+            } catch (const cuda_error& e) {
+                refusal = e.what(); // a way that this device does not have; the next may be one that it has
+            }
+        }
+    }
+    if (engines.empty()) throw cuda_error(g.name(), "an engine of cuDNN", refusal);
+    return engines;
+}
+
+} // namespace umsrep::cuda

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+
+#include <umsrep/backend/cuda/tensor.hpp>
+#include <umsrep/graph/storage.hpp>
+
+/// How activations lie on the device: N, H, W, C, with the channels of all but the narrowest images rounded up.
+namespace umsrep::cuda {
+
+/// cuDNN normalises 8 channels of 16 bits, or 4 of 32, at a time and knows no other number; so every activation has room for a multiple
+/// of 8, except for the 1 to 3 channels of images, masks and logits. What lies in the room that is left over means nothing: convolutions
+/// step over it, and nothing else mixes channels.
+constexpr int stored_channels(int channels) { return channels < 4 ? channels : (channels + 7) / 8 * 8; }
+
+/// The same for the planner.
+inline constexpr storage_policy device_storage{
+    [](shape s) { return static_cast<std::ptrdiff_t>(stored_channels(s.c)) * s.plane(); },
+    [](shape s) { return stored_channels(s.c) == s.c && (s.c == 1 || s.plane() == 1); },
+};
+
+/// An activation as convolutions see it: its channels, with the room behind them stepped over.
+inline tensor activation(role r, int batch, shape s, precision p) { return images(r, batch, s, storage_type(p), stored_channels(s.c)); }
+
+/// An activation as all others see it: the room behind its channels is channels too.
+inline tensor whole_activation(role r, int batch, shape s, data_type type) { return images(r, batch, {stored_channels(s.c), s.h, s.w}, type); }
+inline tensor whole_activation(role r, int batch, shape s, precision p) { return whole_activation(r, batch, s, storage_type(p)); }
+
+} // namespace umsrep::cuda
