@@ -32,6 +32,10 @@ public:
         library_.resolve(stream_create, "cuStreamCreate");
         library_.resolve(stream_destroy, "cuStreamDestroy_v2");
         library_.resolve(stream_synchronize, "cuStreamSynchronize");
+        library_.resolve(module_load, "cuModuleLoadData");
+        library_.resolve(module_unload, "cuModuleUnload");
+        library_.resolve(module_function, "cuModuleGetFunction");
+        library_.resolve(launch_kernel, "cuLaunchKernel");
     }
 
     decltype(&::cuInit) init;
@@ -52,6 +56,10 @@ public:
     decltype(&::cuStreamCreate) stream_create;
     decltype(&::cuStreamDestroy) stream_destroy;
     decltype(&::cuStreamSynchronize) stream_synchronize;
+    decltype(&::cuModuleLoadData) module_load;
+    decltype(&::cuModuleUnload) module_unload;
+    decltype(&::cuModuleGetFunction) module_function;
+    decltype(&::cuLaunchKernel) launch_kernel;
 
     /// "CUDA_ERROR_NO_DEVICE (no CUDA-capable device is detected)"
     std::string words(CUresult result) const {
