@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include <tests/support/bits.hpp>
+#include <umsrep/backend/cuda/kernel/kernels.cuh>
+#include <umsrep/core/random.hpp>
+#include <umsrep/optim/adam.hpp>
+#include <umsrep/optim/adamw.hpp>
+#include <umsrep/optim/clip.hpp>
+#include <umsrep/optim/ema.hpp>
+#include <umsrep/optim/parameter_group.hpp>
+#include <umsrep/optim/sgd.hpp>
+
+namespace umsrep::test::kernel_optimizers {
+
+namespace kernel = cuda::kernel;
+using kernel::bf16;
+using kernel::fp16;
+using kernel::map_on_host;
+using kernel::reduce_on_host;
+
+constexpr std::array<optim::parameter_group, 3> groups{{{0, 5000}, {5000, 5003, 0.5, 0.0}, {5003, 14'000, 0.25, 2.0}}};
+constexpr std::size_t size = 14'000;
+
+/// The parameters of a model in three groups, cut into chunks, and their gradients as G, times the loss scale.
+template <class G, class C>
+struct device_side {
+    std::vector<float> w, m, v;
+    std::vector<G> g;
+    std::vector<C> copy;
+    std::vector<kernel::chunk> table;
+    std::vector<double> squares;
+    kernel::step_state state{};
+
+    device_side() : w(size), m(size), v(size), g(size), copy(size) {
+        for (const optim::parameter_group& group : groups)
+            for (std::ptrdiff_t first = group.begin; first < group.end; first += kernel::chunk_length) {
+                const auto i = static_cast<std::size_t>(first);
+                const auto count = static_cast<unsigned>(std::min<std::ptrdiff_t>(kernel::chunk_length, group.end - first));
+                table.push_back({&w[i], &g[i], &m[i], &v[i], &copy[i], count, static_cast<float>(group.lr_scale), static_cast<float>(group.decay_scale)});
+            }
+        squares.resize(table.size());
+        state.loss_scale = 1;
+        for (std::size_t i = 0; i < size; ++i) w[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i)));
+    }
+
+    unsigned chunks() const { return static_cast<unsigned>(table.size()); }
+
+    void prepare(double max_norm, double beta1, double beta2, unsigned growth_interval = 0) {
+        reduce_on_host(kernel::gradient_squares<G>{chunks(), table.data(), squares.data()});
+        reduce_on_host(kernel::prepare_step{chunks(), squares.data(), max_norm, beta1, beta2, growth_interval, &state});
+    }
+    template <class Optimizer>
+    void step(const Optimizer& o, double max_norm) {
+        prepare(max_norm, o.beta1, o.beta2);
+        map_on_host(kernel::adam<G, C>{chunks(), table.data(), &state, static_cast<float>(o.beta1), static_cast<float>(o.beta2),
+                                       static_cast<float>(o.epsilon), static_cast<float>(o.weight_decay), std::is_same_v<Optimizer, optim::adamw>});
+    }
+    void step(const optim::sgd& o, double max_norm) {
+        prepare(max_norm, 0, 0);
+        map_on_host(kernel::sgd<G, C>{chunks(), table.data(), &state, static_cast<float>(o.momentum), o.nesterov, static_cast<float>(o.weight_decay)});
+    }
+};
+
+/// Ten steps beside the project's optimiser in double; gradients are scaled as a loss in fp16 would be.
+template <class G, class C, class Optimizer>
+void check_ten_steps(const Optimizer& optimizer, double max_norm, float loss_scale) {
+    device_side<G, C> device;
+    device.state.loss_scale = loss_scale;
+    device.state.lr = optimizer.lr;
+    std::vector<double> w(device.w.begin(), device.w.end()), g(size), moment[2];
+    std::array<std::span<double>, Optimizer::moments> state;
+    for (std::size_t k = 0; k < state.size(); ++k) {
+        moment[k].assign(size, 0);
+        state[k] = moment[k];
+    }
+    random_stream random(seed{1}, "gradients");
+    for (int step = 1; step <= 10; ++step) {
+        for (std::size_t i = 0; i < size; ++i) {
+            device.g[i] = kernel::number<G>::from(0.1f * random.normal() * loss_scale);
+            g[i] = static_cast<double>(kernel::to_float(device.g[i]) / loss_scale);
+        }
+        const double norm = max_norm > 0 ? optim::clip_by_norm(std::span{g}, max_norm) : std::sqrt(optim::squared_norm(std::span<const double>{g}));
+        optim::update_groups(optimizer, std::span<const optim::parameter_group>{groups}, std::span{w}, std::span<const double>{g}, state, step);
+        device.step(optimizer, max_norm);
+        CHECK(device.state.gradient_norm == doctest::Approx(norm).epsilon(1e-12));
+    }
+    CHECK(device.state.step == 10);
+    CHECK(device.state.skipped == 0);
+    CHECK(relative_error(device.w, w) < 1e-6);
+    for (std::size_t i = 0; i < size; ++i)
+        REQUIRE(kernel::to_float(device.copy[i]) == kernel::to_float(kernel::number<C>::from(device.w[i])));
+}
+
+TEST_CASE("adam, adamw and sgd move parameters as the project's optimisers do, in groups, clipped, from scaled gradients") {
+    for (const double max_norm : {0.0, 1.0, 1e6}) {
+        CAPTURE(max_norm);
+        check_ten_steps<float, float>(optim::adam{.lr = 1e-2, .weight_decay = 0.1}, max_norm, 1);
+        check_ten_steps<bf16, bf16>(optim::adamw{.lr = 1e-2}, max_norm, 1);
+        check_ten_steps<fp16, fp16>(optim::adamw{.lr = 3e-3, .weight_decay = 0.5}, max_norm, 4096);
+        check_ten_steps<float, bf16>(optim::sgd{.lr = 0.05}, max_norm, 1);
+        check_ten_steps<fp16, fp16>(optim::sgd{.lr = 0.05, .momentum = 0.9, .weight_decay = 0.01}, max_norm, 256);
+        check_ten_steps<bf16, bf16>(optim::sgd{.lr = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01}, max_norm, 1);
+    }
+}
+
+TEST_CASE("a gradient that is not finite moves nothing and halves the loss scale; good steps double it") {
+    device_side<fp16, fp16> d;
+    d.state.lr = 1e-2;
+    d.state.loss_scale = 1024;
+    const auto set = [&](float x) { std::fill(d.g.begin(), d.g.end(), kernel::number<fp16>::from(x)); };
+    const auto step = [&] {
+        d.prepare(1.0, 0.9, 0.999, 3);
+        map_on_host(kernel::adam<fp16, fp16>{d.chunks(), d.table.data(), &d.state, 0.9f, 0.999f, 1e-8f, 0.01f, true});
+    };
+    for (const float broken : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+        set(1);
+        d.g[9000] = kernel::number<fp16>::from(broken);
+        const auto w = d.w, m = d.m, v = d.v;
+        const float scale = d.state.loss_scale;
+        const auto steps = d.state.step;
+        step();
+        CHECK(same_bits(d.w, w));
+        CHECK(same_bits(d.m, m));
+        CHECK(same_bits(d.v, v));
+        CHECK(d.state.step == steps);
+        CHECK(d.state.loss_scale == scale / 2);
+        CHECK_FALSE(std::isfinite(d.state.gradient_norm));
+    }
+    CHECK(d.state.skipped == 2);
+    CHECK(d.state.loss_scale == 256);
+    set(1);
+    for (const float expected : {256.0f, 256.0f, 512.0f, 512.0f, 512.0f, 1024.0f}) {
+        step();
+        CHECK(d.state.loss_scale == expected);
+        CHECK(d.state.skip == 0);
+    }
+    CHECK(d.state.step == 6);
+}
+
+TEST_CASE("parameters outside of every chunk stay, and a chunk without a copy needs none") {
+    device_side<float, float> d;
+    d.state.lr = 1;
+    std::fill(d.g.begin(), d.g.end(), 1.0f);
+    d.table.resize(1);
+    d.table[0].copy = nullptr;
+    d.table[0].count = 100;
+    const auto before = d.w;
+    d.step(optim::sgd{.lr = 1}, 0);
+    CHECK(d.state.gradient_norm == doctest::Approx(10));
+    for (std::size_t i = 0; i < size; ++i) REQUIRE(d.w[i] == (i < 100 ? before[i] - 1 : before[i]));
+    CHECK(std::all_of(d.copy.begin(), d.copy.end(), [](float x) { return x == 0; }));
+}
+
+TEST_CASE("the moving average of weights is the project's; the first one copies") {
+    std::vector<float> w{1, -2, 3.5f}, expected(3, 7), average(3, std::numeric_limits<float>::quiet_NaN());
+    const optim::ema mean{0.9};
+    for (std::int64_t updates = 0; updates < 4; ++updates) {
+        for (float& x : w) x += 0.25f;
+        mean.update(std::span{expected}, std::span<const float>{w}, updates);
+        const float gain = static_cast<float>(1 - mean.decay_after(updates));
+        map_on_host(kernel::move_average{3, w.data(), &gain, average.data()});
+        CHECK(relative_error(average, expected) < 1e-6);
+    }
+}
+
+} // namespace umsrep::test::kernel_optimizers
