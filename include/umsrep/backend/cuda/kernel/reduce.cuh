@@ -51,7 +51,7 @@ void reduce_on_host(const Body& body) {
 template <class Body>
 __global__ void __launch_bounds__(reduce_threads) reduce_kernel(const Body body) {
     using sums = typename Body::sums;
-    __shared__ alignas(sums) unsigned char room[reduce_threads * sizeof(sums)];
+    alignas(sums) __shared__ unsigned char room[reduce_threads * sizeof(sums)];
     sums* const part = reinterpret_cast<sums*>(room);
     sums& mine = part[threadIdx.y * blockDim.x + threadIdx.x];
     const u32 outputs = static_cast<u32>(body.outputs()), length = body.length();
