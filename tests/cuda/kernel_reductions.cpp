@@ -221,7 +221,7 @@ void check_depthwise(shape s, int per_channel, attributes a, bool accumulate) {
     const int batch = 2;
     reference_of<T> r(x, batch, accumulate);
     const auto u = [](int v) { return static_cast<unsigned>(v); };
-    const kernel::depthwise_window w{extents_of(batch, s), extents_of(batch, x.out), u(a.kernel.h), u(a.kernel.w), u(a.stride.h), u(a.stride.w),
+    const kernel::sliding_window w{extents_of(batch, s), extents_of(batch, x.out), u(a.kernel.h), u(a.kernel.w), u(a.stride.h), u(a.stride.w),
                                      u(a.dilation.h), u(a.dilation.w), a.padding.h, a.padding.w};
     const std::vector<float> weight = as_floats(r.weight), bias = as_floats(r.bias);
     const image<T> in(batch, s, {s.c + 2, 1}, r.in[0]), grad_out(batch, x.out, {x.out.c + 1, 1}, r.grad_out);
@@ -237,11 +237,11 @@ void check_depthwise(shape s, int per_channel, attributes a, bool accumulate) {
     check_same(out, r.out);
     check_same(grad_in, r.grad_in[0]);
 
-    const kernel::two_steps step = kernel::cut(w.maps.pixels(), 16);
+    const kernel::two_steps step = kernel::cut(w.results.pixels(), 16);
     std::vector<double> partial(step.count * weight.size());
     std::vector<float> grad_weight(weight.size());
     reduce_on_host(kernel::depthwise_weights<T>{w, step, in.read(), grad_out.read(), partial.data()});
-    reduce_on_host(kernel::depthwise_weights_total{w.maps.c, w.taps(), step.count, partial.data(), grad_weight.data()});
+    reduce_on_host(kernel::depthwise_weights_total{w.results.c, w.taps(), step.count, partial.data(), grad_weight.data()});
     CHECK(relative_error(grad_weight, r.grad_weight) < 1e-6);
 }
 

@@ -3,11 +3,13 @@
 
 // All own kernels: for NVRTC, and for .cu files that nvcc compiles.
 #include <umsrep/backend/cuda/kernel/activation.cuh>
+#include <umsrep/backend/cuda/kernel/batch_norm.cuh>
 #include <umsrep/backend/cuda/kernel/class_loss.cuh>
 #include <umsrep/backend/cuda/kernel/copy.cuh>
 #include <umsrep/backend/cuda/kernel/depthwise.cuh>
 #include <umsrep/backend/cuda/kernel/dropout.cuh>
 #include <umsrep/backend/cuda/kernel/element_loss.cuh>
+#include <umsrep/backend/cuda/kernel/elementwise.cuh>
 #include <umsrep/backend/cuda/kernel/map.cuh>
 #include <umsrep/backend/cuda/kernel/normalization.cuh>
 #include <umsrep/backend/cuda/kernel/optimizer.cuh>

@@ -12,7 +12,7 @@ struct kernel_source {
     const char *name, *text;
 };
 
-inline constexpr std::array<kernel_source, 20> kernel_sources{{
+inline constexpr std::array<kernel_source, 23> kernel_sources{{
     {"umsrep/backend/cuda/kernel/activation.cuh", R"cuda(// SPDX-License-Identifier: MIT
 #pragma once
 
@@ -131,6 +131,201 @@ UMSREP_DEVICE constexpr T largest(T a, T b) {
 
 /// How many pieces of `length` cover `size`.
 UMSREP_DEVICE constexpr long long pieces(long long size, long long length) { return (size + length - 1) / length; }
+
+} // namespace umsrep::cuda::kernel
+)cuda"},
+    {"umsrep/backend/cuda/kernel/batch_norm.cuh", R"cuda(// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <umsrep/backend/cuda/kernel/normalization.cuh>
+#include <umsrep/backend/cuda/kernel/reduce.cuh>
+
+/// Batch normalisation of any number of channels (cuDNN's takes multiples of eight), and norms by constant statistics. Forward by the batch:
+/// channel_sums, channel_moments, normalize; by constants: constant_moments, normalize. Backward: norm_sums, norm_gradients,
+/// normalize_backward. Source: Ioffe, Szegedy, "Batch Normalization", ICML 2015.
+namespace umsrep::cuda::kernel {
+
+/// Two sums in double of each piece and channel.
+struct sum_pair {
+    double first, second;
+    UMSREP_DEVICE void merge(const sum_pair& other) {
+        first += other.first;
+        second += other.second;
+    }
+};
+
+/// Sums of x and of x^2 over the pixels of each piece, (piece, channel), by `reduce`.
+template <class T>
+struct channel_sums {
+    extents e;
+    two_steps step; ///< cut(e.pixels(), ...)
+    pixels<const T> in;
+    sum_pair* to;
+
+    using sums = sum_pair;
+    static constexpr bool applies = false;
+    UMSREP_DEVICE long long outputs() const { return static_cast<long long>(step.count) * e.c; }
+    UMSREP_DEVICE u32 length() const { return step.length; }
+    UMSREP_DEVICE u32 neighbours() const { return e.c; }
+    UMSREP_DEVICE void add(sums& s, u32 output, u32 term) const {
+        const long long pixel = static_cast<long long>(output / e.c) * step.length + term;
+        if (pixel >= e.pixels()) return;
+        const double x = static_cast<double>(to_float(*in.at(pixel, output % e.c)));
+        s.first += x;
+        s.second += x * x; // in double the difference of squares loses nothing that float had
+    }
+    UMSREP_DEVICE static void merge(sums& to, const sums& from) { to.merge(from); }
+    UMSREP_DEVICE void finish(u32 output, const sums& all) const { to[output] = all; }
+};
+
+/// The moments of each channel from the pieces, by `reduce`; moves the running statistics (the variance as the unbiased one).
+struct channel_moments {
+    u32 channels, count; ///< count: of pieces
+    const sum_pair* from;
+    double values;       ///< of each channel: pixels of all samples, more than one
+    float epsilon, momentum;
+    moments* kept;
+    float *running_mean, *running_var; ///< or null
+
+    using sums = sum_pair;
+    static constexpr bool applies = false;
+    UMSREP_DEVICE long long outputs() const { return channels; }
+    UMSREP_DEVICE u32 length() const { return count; }
+    UMSREP_DEVICE u32 neighbours() const { return channels; }
+    UMSREP_DEVICE void add(sums& s, u32 channel, u32 piece) const { s.merge(from[static_cast<long long>(piece) * channels + channel]); }
+    UMSREP_DEVICE static void merge(sums& to, const sums& from) { to.merge(from); }
+    UMSREP_DEVICE void finish(u32 channel, const sums& all) const {
+        const double mean = all.first / values, variance = largest(all.second / values - mean * mean, 0.0);
+        kept[channel] = {static_cast<float>(mean), static_cast<float>(1 / ::sqrt(variance + static_cast<double>(epsilon)))};
+        if (running_mean != nullptr) move(running_mean[channel], mean);
+        if (running_var != nullptr) move(running_var[channel], variance * values / (values - 1));
+    }
+
+private:
+    UMSREP_DEVICE void move(float& running, double value) const {
+        const double m = static_cast<double>(momentum);
+        running = static_cast<float>((1 - m) * static_cast<double>(running) + m * value);
+    }
+};
+
+/// The moments that constant statistics are, by `map`.
+struct constant_moments {
+    u32 channels;
+    const float *mean, *variance;
+    float epsilon;
+    moments* to;
+
+    UMSREP_DEVICE long long count() const { return channels; }
+    UMSREP_DEVICE void operator()(u32 c) const { to[c] = {mean[c], 1 / ::sqrtf(variance[c] + epsilon)}; }
+};
+
+/// out = (in - mean) rstd weight + bias, plus a skip connection, through a ReLU, n channels at a time, by `map`.
+template <class T, int n>
+struct normalize {
+    extents e;
+    pixels<const T> in;
+    const moments* kept;        ///< one per channel
+    const float *weight, *bias; ///< or null
+    pixels<const T> skip;       ///< data null: none
+    bool rectify;
+    pixels<T> out;
+
+    UMSREP_DEVICE long long count() const { return e.size() / n; }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        const u32 pixel = i / (e.c / n), channel = i % (e.c / n) * n;
+        values<n> x = load<n>(in.at(pixel, channel)), other = {};
+        if (skip.data != nullptr) other = load<n>(skip.at(pixel, channel));
+        for (u32 k = 0; k < n; ++k) {
+            const moments m = kept[channel + k];
+            const float scale = weight != nullptr ? m.rstd * weight[channel + k] : m.rstd;
+            const float y = (x.at[k] - m.mean) * scale + (bias != nullptr ? bias[channel + k] : 0) + other.at[k];
+            x.at[k] = rectify && y < 0 ? 0 : y;
+        }
+        store(out.at(pixel, channel), x);
+    }
+};
+
+/// Sums of dy and of dy (in - mean) rstd over the pixels of each piece, (piece, channel), by `reduce`. Behind a ReLU dy counts where `out`
+/// is positive.
+template <class T>
+struct norm_sums {
+    extents e;
+    two_steps step; ///< cut(e.pixels(), ...)
+    pixels<const T> in, grad_out;
+    pixels<const T> out; ///< of the ReLU; data null: there is none
+    const moments* kept;
+    sum_pair* to;
+
+    using sums = sum_pair;
+    static constexpr bool applies = false;
+    UMSREP_DEVICE long long outputs() const { return static_cast<long long>(step.count) * e.c; }
+    UMSREP_DEVICE u32 length() const { return step.length; }
+    UMSREP_DEVICE u32 neighbours() const { return e.c; }
+    UMSREP_DEVICE void add(sums& s, u32 output, u32 term) const {
+        const long long pixel = static_cast<long long>(output / e.c) * step.length + term;
+        const u32 c = output % e.c;
+        if (pixel >= e.pixels() || (out.data != nullptr && !(to_float(*out.at(pixel, c)) > 0))) return;
+        const moments m = kept[c];
+        const double d = static_cast<double>(to_float(*grad_out.at(pixel, c)));
+        s.first += d;
+        s.second += d * static_cast<double>((to_float(*in.at(pixel, c)) - m.mean) * m.rstd);
+    }
+    UMSREP_DEVICE static void merge(sums& to, const sums& from) { to.merge(from); }
+    UMSREP_DEVICE void finish(u32 output, const sums& all) const { to[output] = all; }
+};
+
+/// The parameters' gradients, and what the input's needs, from the pieces, by `reduce`.
+struct norm_gradients {
+    u32 channels, count; ///< count: of pieces
+    const sum_pair* from;
+    double values;       ///< of each channel; 0: the statistics are constants
+    float *grad_weight, *grad_bias; ///< or null
+    norm_means* means;
+
+    using sums = sum_pair;
+    static constexpr bool applies = false;
+    UMSREP_DEVICE long long outputs() const { return channels; }
+    UMSREP_DEVICE u32 length() const { return count; }
+    UMSREP_DEVICE u32 neighbours() const { return channels; }
+    UMSREP_DEVICE void add(sums& s, u32 channel, u32 piece) const { s.merge(from[static_cast<long long>(piece) * channels + channel]); }
+    UMSREP_DEVICE static void merge(sums& to, const sums& from) { to.merge(from); }
+    UMSREP_DEVICE void finish(u32 channel, const sums& all) const {
+        if (grad_bias != nullptr) grad_bias[channel] = static_cast<float>(all.first);
+        if (grad_weight != nullptr) grad_weight[channel] = static_cast<float>(all.second);
+        means[channel] = {values > 0 ? static_cast<float>(all.first / values) : 0, values > 0 ? static_cast<float>(all.second / values) : 0};
+    }
+};
+
+/// grad_in = weight rstd (dy - plain - (in - mean) rstd slope), n channels at a time, by `map`.
+template <class T, int n>
+struct normalize_backward {
+    extents e;
+    const float* weight; ///< or null
+    pixels<const T> in, grad_out;
+    pixels<const T> out; ///< of the ReLU; data null: there is none
+    const moments* kept;
+    const norm_means* means;
+    pixels<T> grad_in;
+    bool accumulate;
+
+    UMSREP_DEVICE long long count() const { return e.size() / n; }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        const u32 pixel = i / (e.c / n), channel = i % (e.c / n) * n;
+        const values<n> x = load<n>(in.at(pixel, channel));
+        values<n> d = load<n>(grad_out.at(pixel, channel));
+        if (out.data != nullptr) {
+            const values<n> y = load<n>(out.at(pixel, channel));
+            for (int k = 0; k < n; ++k) d.at[k] = y.at[k] > 0 ? d.at[k] : 0;
+        }
+        for (u32 k = 0; k < n; ++k) {
+            const moments m = kept[channel + k];
+            const norm_means mean = means[channel + k];
+            const float scale = weight != nullptr ? m.rstd * weight[channel + k] : m.rstd;
+            d.at[k] = scale * (d.at[k] - mean.plain - (x.at[k] - m.mean) * m.rstd * mean.slope);
+        }
+        store(grad_in.at(pixel, channel), d, accumulate);
+    }
+};
 
 } // namespace umsrep::cuda::kernel
 )cuda"},
@@ -399,69 +594,43 @@ struct to_planes {
 #pragma once
 
 #include <umsrep/backend/cuda/kernel/reduce.cuh>
-#include <umsrep/backend/cuda/kernel/view.cuh>
+#include <umsrep/backend/cuda/kernel/window.cuh>
 
 namespace umsrep::cuda::kernel {
 
-/// A convolution with one image channel per group: maps / image.c maps look at each channel. Weights (maps, 1, kernel_h, kernel_w).
-struct depthwise_window {
-    extents image, maps; ///< of one batch
-    u32 kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
-    int padding_h, padding_w;
-
-    UMSREP_DEVICE u32 per_channel() const { return maps.c / image.c; }
-    UMSREP_DEVICE u32 taps() const { return kernel_h * kernel_w; }
-    /// Where tap `tap` of position `position` looks along one axis: below 0 or beyond the image, in the padding.
-    UMSREP_DEVICE int row(u32 position, u32 tap) const { return seen(position, stride_h, tap, dilation_h, padding_h); }
-    UMSREP_DEVICE int column(u32 position, u32 tap) const { return seen(position, stride_w, tap, dilation_w, padding_w); }
-    /// The position from which tap `tap` sees a pixel, -1 where there is none.
-    UMSREP_DEVICE int position_of_row(u32 y, u32 tap) const { return position(y, stride_h, tap, dilation_h, padding_h, maps.h); }
-    UMSREP_DEVICE int position_of_column(u32 x, u32 tap) const { return position(x, stride_w, tap, dilation_w, padding_w, maps.w); }
-
-private:
-    UMSREP_DEVICE static int seen(u32 position, u32 stride, u32 tap, u32 dilation, int padding) {
-        return static_cast<int>(position * stride + tap * dilation) - padding;
-    }
-    UMSREP_DEVICE static int position(u32 pixel, u32 stride, u32 tap, u32 dilation, int padding, u32 positions) {
-        const int distance = static_cast<int>(pixel) + padding - static_cast<int>(tap * dilation);
-        if (distance < 0 || distance % static_cast<int>(stride) != 0) return -1;
-        const int result = distance / static_cast<int>(stride);
-        return result < static_cast<int>(positions) ? result : -1;
-    }
-};
-
-/// By `map`, one result at a time. T: of the activations; weights and bias are floats.
+/// A convolution with one image channel per group: window.results.c / window.image.c maps look at each channel. Weights
+/// (maps, 1, kernel_h, kernel_w), floats. One result at a time, by `map`.
 template <class T>
 struct depthwise {
-    depthwise_window window;
+    sliding_window window;
     pixels<const T> in;
     const float *weight, *bias; ///< bias: or null
     pixels<T> out;
 
-    UMSREP_DEVICE long long count() const { return window.maps.size(); }
+    UMSREP_DEVICE long long count() const { return window.results.size(); }
     UMSREP_DEVICE void operator()(u32 i) const {
-        const depthwise_window& w = window;
-        const place<1> p(w.maps, i);
+        const sliding_window& w = window;
+        const place<1> p(w.results, i);
         const float* const taps = weight + static_cast<long long>(p.channel) * w.taps();
         float sum = bias != nullptr ? bias[p.channel] : 0;
         for (u32 a = 0; a < w.kernel_h; ++a) {
             const int y = w.row(p.y, a);
-            if (y < 0 || y >= static_cast<int>(w.image.h)) continue;
+            if (y < 0) continue;
             for (u32 b = 0; b < w.kernel_w; ++b) {
                 const int x = w.column(p.x, b);
-                if (x < 0 || x >= static_cast<int>(w.image.w)) continue;
+                if (x < 0) continue;
                 const long long pixel = w.image.pixel(p.sample, static_cast<u32>(y), static_cast<u32>(x));
-                sum += taps[a * w.kernel_w + b] * to_float(*in.at(pixel, p.channel / w.per_channel()));
+                sum += taps[a * w.kernel_w + b] * to_float(*in.at(pixel, p.channel / (w.results.c / w.image.c)));
             }
         }
-        *out.at(w.maps.pixel(p.sample, p.y, p.x), p.channel) = number<T>::from(sum);
+        *out.at(w.results.pixel(p.sample, p.y, p.x), p.channel) = number<T>::from(sum);
     }
 };
 
 /// The gradient of the image, gathered from the maps of each channel, by `map`.
 template <class T>
 struct depthwise_backward {
-    depthwise_window window;
+    sliding_window window;
     pixels<const T> grad_out;
     const float* weight;
     pixels<T> grad_in;
@@ -469,17 +638,18 @@ struct depthwise_backward {
 
     UMSREP_DEVICE long long count() const { return window.image.size(); }
     UMSREP_DEVICE void operator()(u32 i) const {
-        const depthwise_window& w = window;
+        const sliding_window& w = window;
         const place<1> p(w.image, i);
+        const u32 per_channel = w.results.c / w.image.c;
         float sum = 0;
-        for (u32 m = p.channel * w.per_channel(); m < (p.channel + 1) * w.per_channel(); ++m)
+        for (u32 m = p.channel * per_channel; m < (p.channel + 1) * per_channel; ++m)
             for (u32 a = 0; a < w.kernel_h; ++a) {
                 const int y = w.position_of_row(p.y, a);
                 if (y < 0) continue;
                 for (u32 b = 0; b < w.kernel_w; ++b) {
                     const int x = w.position_of_column(p.x, b);
                     if (x < 0) continue;
-                    const long long pixel = w.maps.pixel(p.sample, static_cast<u32>(y), static_cast<u32>(x));
+                    const long long pixel = w.results.pixel(p.sample, static_cast<u32>(y), static_cast<u32>(x));
                     sum += weight[static_cast<long long>(m) * w.taps() + a * w.kernel_w + b] * to_float(*grad_out.at(pixel, m));
                 }
             }
@@ -490,8 +660,8 @@ struct depthwise_backward {
 /// The gradient of the weights, by `reduce`, in two steps: (piece, tap, map) in doubles here, then depthwise_weights_total.
 template <class T>
 struct depthwise_weights {
-    depthwise_window window;
-    two_steps step; ///< cut(window.maps.pixels(), ...)
+    sliding_window window;
+    two_steps step; ///< cut(window.results.pixels(), ...)
     pixels<const T> in, grad_out;
     double* to;
 
@@ -499,19 +669,19 @@ struct depthwise_weights {
         double total;
     };
     static constexpr bool applies = false;
-    UMSREP_DEVICE long long outputs() const { return static_cast<long long>(step.count) * window.taps() * window.maps.c; }
+    UMSREP_DEVICE long long outputs() const { return static_cast<long long>(step.count) * window.taps() * window.results.c; }
     UMSREP_DEVICE u32 length() const { return step.length; }
-    UMSREP_DEVICE u32 neighbours() const { return window.maps.c; }
+    UMSREP_DEVICE u32 neighbours() const { return window.results.c; }
     UMSREP_DEVICE void add(sums& s, u32 output, u32 term) const {
-        const depthwise_window& w = window;
-        const u32 m = output % w.maps.c, tap = output / w.maps.c % w.taps(), piece = output / w.maps.c / w.taps();
+        const sliding_window& w = window;
+        const u32 m = output % w.results.c, tap = output / w.results.c % w.taps(), piece = output / w.results.c / w.taps();
         const long long position = static_cast<long long>(piece) * step.length + term;
-        if (position >= w.maps.pixels()) return;
-        const place<1> p({w.maps.n, w.maps.h, w.maps.w, 1}, static_cast<u32>(position));
+        if (position >= w.results.pixels()) return;
+        const place<1> p({w.results.n, w.results.h, w.results.w, 1}, static_cast<u32>(position));
         const int y = w.row(p.y, tap / w.kernel_w), x = w.column(p.x, tap % w.kernel_w);
-        if (y < 0 || y >= static_cast<int>(w.image.h) || x < 0 || x >= static_cast<int>(w.image.w)) return;
+        if (y < 0 || x < 0) return;
         const long long pixel = w.image.pixel(p.sample, static_cast<u32>(y), static_cast<u32>(x));
-        s.total += static_cast<double>(to_float(*grad_out.at(position, m))) * to_float(*in.at(pixel, m / w.per_channel()));
+        s.total += static_cast<double>(to_float(*grad_out.at(position, m))) * to_float(*in.at(pixel, m / (w.results.c / w.image.c)));
     }
     UMSREP_DEVICE static void merge(sums& to, const sums& from) { to.total += from.total; }
     UMSREP_DEVICE void finish(u32 output, const sums& all) const { to[output] = all.total; }
@@ -738,16 +908,50 @@ struct element_loss {
 
 } // namespace umsrep::cuda::kernel
 )cuda"},
+    {"umsrep/backend/cuda/kernel/elementwise.cuh", R"cuda(// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <umsrep/backend/cuda/kernel/view.cuh>
+
+namespace umsrep::cuda::kernel {
+
+/// out = in + bias + skip, through a ReLU, n channels at a time, by `map`. In place where out is in or skip.
+template <class T, int n>
+struct add_up {
+    extents e;
+    pixels<const T> in;
+    const float* bias;    ///< one per channel, or null
+    pixels<const T> skip; ///< data null: none
+    bool rectify;
+    pixels<T> out;
+
+    UMSREP_DEVICE long long count() const { return e.size() / n; }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        const u32 pixel = i / (e.c / n), channel = i % (e.c / n) * n;
+        values<n> x = load<n>(in.at(pixel, channel)), other = {};
+        if (skip.data != nullptr) other = load<n>(skip.at(pixel, channel));
+        for (u32 k = 0; k < n; ++k) {
+            const float y = x.at[k] + (bias != nullptr ? bias[channel + k] : 0) + other.at[k];
+            x.at[k] = rectify && y < 0 ? 0 : y;
+        }
+        store(out.at(pixel, channel), x);
+    }
+};
+
+} // namespace umsrep::cuda::kernel
+)cuda"},
     {"umsrep/backend/cuda/kernel/kernels.cuh", R"cuda(// SPDX-License-Identifier: MIT
 #pragma once
 
 // All own kernels: for NVRTC, and for .cu files that nvcc compiles.
 #include <umsrep/backend/cuda/kernel/activation.cuh>
+#include <umsrep/backend/cuda/kernel/batch_norm.cuh>
 #include <umsrep/backend/cuda/kernel/class_loss.cuh>
 #include <umsrep/backend/cuda/kernel/copy.cuh>
 #include <umsrep/backend/cuda/kernel/depthwise.cuh>
 #include <umsrep/backend/cuda/kernel/dropout.cuh>
 #include <umsrep/backend/cuda/kernel/element_loss.cuh>
+#include <umsrep/backend/cuda/kernel/elementwise.cuh>
 #include <umsrep/backend/cuda/kernel/map.cuh>
 #include <umsrep/backend/cuda/kernel/normalization.cuh>
 #include <umsrep/backend/cuda/kernel/optimizer.cuh>
@@ -1503,7 +1707,7 @@ struct overlap_gradient {
     {"umsrep/backend/cuda/kernel/pooling.cuh", R"cuda(// SPDX-License-Identifier: MIT
 #pragma once
 
-#include <umsrep/backend/cuda/kernel/view.cuh>
+#include <umsrep/backend/cuda/kernel/window.cuh>
 
 namespace umsrep::cuda::kernel {
 
@@ -1544,6 +1748,66 @@ struct global_average_backward {
         values<n> d = load<n>(grad_out.at(pixel / e.plane(), channel));
         for (int k = 0; k < n; ++k) d.at[k] /= static_cast<float>(e.plane());
         store(grad_in.at(pixel, channel), d, accumulate);
+    }
+};
+
+/// The largest pixel under each window, by `map`: the first one in row-major order; a NaN counts as the largest. cuDNN's takes windows of
+/// 128 pixels at most.
+template <class T>
+struct max_pool {
+    sliding_window window;
+    pixels<const T> in;
+    pixels<T> out;
+    u32* tap; ///< which pixel of the window it was, one for each result (pixel, channel), for backward; null: not wanted
+
+    UMSREP_DEVICE long long count() const { return window.results.size(); }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        const sliding_window& w = window;
+        const place<1> p(w.results, i);
+        float best = 0;
+        u32 where = ~0u;
+        for (u32 a = 0; a < w.kernel_h; ++a) {
+            const int y = w.row(p.y, a);
+            if (y < 0) continue;
+            for (u32 b = 0; b < w.kernel_w; ++b) {
+                const int x = w.column(p.x, b);
+                if (x < 0) continue;
+                const float v = to_float(*in.at(w.image.pixel(p.sample, static_cast<u32>(y), static_cast<u32>(x)), p.channel));
+                if (where != ~0u && !(v > best || v != v)) continue;
+                best = v;
+                where = a * w.kernel_w + b;
+            }
+        }
+        *out.at(w.results.pixel(p.sample, p.y, p.x), p.channel) = number<T>::from(best);
+        if (tap != nullptr) tap[i] = where;
+    }
+};
+
+/// Each pixel gathers the gradients of the windows in which it was the largest, by `map`.
+template <class T>
+struct max_pool_backward {
+    sliding_window window;
+    pixels<const T> grad_out;
+    const u32* tap;
+    pixels<T> grad_in;
+    bool accumulate;
+
+    UMSREP_DEVICE long long count() const { return window.image.size(); }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        const sliding_window& w = window;
+        const place<1> p(w.image, i);
+        float sum = 0;
+        for (u32 a = w.kernel_h; a-- > 0;) { // windows in row-major order
+            const int y = w.position_of_row(p.y, a);
+            if (y < 0) continue;
+            for (u32 b = w.kernel_w; b-- > 0;) {
+                const int x = w.position_of_column(p.x, b);
+                if (x < 0) continue;
+                const long long pixel = w.results.pixel(p.sample, static_cast<u32>(y), static_cast<u32>(x));
+                if (tap[pixel * w.results.c + p.channel] == a * w.kernel_w + b) sum += to_float(*grad_out.at(pixel, p.channel));
+            }
+        }
+        store(grad_in.at(w.image.pixel(p.sample, p.y, p.x), p.channel), values<1>{{sum}}, accumulate);
     }
 };
 
@@ -1917,6 +2181,43 @@ struct place {
         x = pixel % e.w;
         y = row % e.h;
         sample = row / e.h;
+    }
+};
+
+} // namespace umsrep::cuda::kernel
+)cuda"},
+    {"umsrep/backend/cuda/kernel/window.cuh", R"cuda(// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <umsrep/backend/cuda/kernel/view.cuh>
+
+namespace umsrep::cuda::kernel {
+
+/// A window that slides over images and makes a result at each position.
+struct sliding_window {
+    extents image, results;
+    u32 kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    int padding_h, padding_w;
+
+    UMSREP_DEVICE u32 taps() const { return kernel_h * kernel_w; }
+
+    /// The row, or column, that tap `tap` of a position looks at; -1 in the padding.
+    UMSREP_DEVICE int row(u32 position, u32 tap) const { return seen(position, stride_h, tap, dilation_h, padding_h, image.h); }
+    UMSREP_DEVICE int column(u32 position, u32 tap) const { return seen(position, stride_w, tap, dilation_w, padding_w, image.w); }
+    /// The position whose tap `tap` looks at a row, or column, of the image; -1 where there is none.
+    UMSREP_DEVICE int position_of_row(u32 y, u32 tap) const { return position(y, stride_h, tap, dilation_h, padding_h, results.h); }
+    UMSREP_DEVICE int position_of_column(u32 x, u32 tap) const { return position(x, stride_w, tap, dilation_w, padding_w, results.w); }
+
+private:
+    UMSREP_DEVICE static int seen(u32 position, u32 stride, u32 tap, u32 dilation, int padding, u32 size) {
+        const int at = static_cast<int>(position * stride + tap * dilation) - padding;
+        return at >= 0 && at < static_cast<int>(size) ? at : -1;
+    }
+    UMSREP_DEVICE static int position(u32 pixel, u32 stride, u32 tap, u32 dilation, int padding, u32 positions) {
+        const int distance = static_cast<int>(pixel) + padding - static_cast<int>(tap * dilation);
+        if (distance < 0 || distance % static_cast<int>(stride) != 0) return -1;
+        const int result = distance / static_cast<int>(stride);
+        return result < static_cast<int>(positions) ? result : -1;
     }
 };
 
