@@ -15,7 +15,8 @@
 #include <tests/support/bits.hpp>
 #include <umsrep/backend/cuda/kernel/kernels.cuh>
 
-/// The bodies of kernels against the reference backend in double: the same numbers, once as the host's N, C, H, W, once as pixels of a type.
+/// The bodies of kernels against the reference backend in double: the same numbers, once as the host's N, C, H, W, once as pixels of
+/// another type.
 namespace umsrep::test::kernel_images {
 
 using cuda::kernel::bf16;
@@ -50,6 +51,13 @@ void round_to(std::vector<double>& values) {
 
 inline extents extents_of(int n, shape s) {
     return {static_cast<unsigned>(n), static_cast<unsigned>(s.h), static_cast<unsigned>(s.w), static_cast<unsigned>(s.c)};
+}
+
+inline cuda::kernel::sliding_window window_of(const node& n, int batch) {
+    const auto u = [](int v) { return static_cast<unsigned>(v); };
+    const attributes& a = n.a;
+    return {extents_of(batch, n.in), extents_of(batch, n.out), u(a.kernel.h),   u(a.kernel.w), u(a.stride.h),
+            u(a.stride.w),           u(a.dilation.h),          u(a.dilation.w), a.padding.h,   a.padding.w};
 }
 
 /// A slice of the channels of a wider tensor, on a boundary of 64 bytes. What is beside it holds NaN and must keep it.

@@ -35,7 +35,8 @@ void add_type_kernels(std::vector<std::string>& names) {
     add_kernels<to_planes<T, float>, dropout<T>, softmax<T>, softmax_backward<T>, global_average<T>, group_norm<T>, group_norm_shares<T>,
                 max_pool<T>, max_pool_backward<T>, channel_sums<T>, norm_sums<T>, depthwise<T>, depthwise_backward<T>, depthwise_weights<T>,
                 element_loss<l1_loss, T>, element_loss<l2_loss, T>, element_loss<charbonnier_loss, T>, element_loss<bce_loss, T>,
-                element_loss<focal_loss, T>, overlap_pieces<T>, overlap_gradient<T>, cross_entropy<T>, focal_cross_entropy<T>, gradient_squares<T>, adam<T, T>, sgd<T, T>>(names);
+                element_loss<focal_loss, T>, overlap_pieces<T>, overlap_gradient<T>, cross_entropy<T>, focal_cross_entropy<T>,
+                gradient_squares<T>, adam<T, T>, sgd<T, T>>(names);
 }
 
 /// Every kernel in every type that a network may be computed in.

@@ -27,7 +27,7 @@ std::vector<float> floats(const std::vector<double>& x) {
 /// A batch norm, with a skip connection and a ReLU behind it where `rest`, forward and backward.
 template <class T, int n>
 void check_batch_norm(shape s, slice where, bool by_batch, bool affine, bool rest, bool accumulate) {
-    INFO(s.c << " channels, by the batch " << by_batch << ", affine " << affine << ", skip and ReLU " << rest << ", accumulate " << accumulate);
+    INFO(s.c << " channels, by the batch " << by_batch << ", affine " << affine << ", rest " << rest << ", accumulate " << accumulate);
     const int batch = 3;
     const node x = plain_node(op::batch_norm, s, {.affine = affine, .value = 1e-3, .momentum = 0.25});
     reference_of<T> r(x, batch, accumulate);
@@ -54,7 +54,8 @@ void check_batch_norm(shape s, slice where, bool by_batch, bool affine, bool res
     const double values = by_batch ? static_cast<double>(e.pixels()) : 0;
     if (by_batch) {
         reduce_on_host(kernel::channel_sums<T>{e, step, in.read(), partial.data()});
-        reduce_on_host(kernel::channel_moments{e.c, step.count, partial.data(), values, 1e-3f, 0.25f, kept.data(), running_mean.data(), running_var.data()});
+        reduce_on_host(kernel::channel_moments{e.c, step.count, partial.data(), values, 1e-3f, 0.25f, kept.data(), running_mean.data(),
+                                               running_var.data()});
     } else {
         map_on_host(kernel::constant_moments{e.c, running_mean.data(), running_var.data(), 1e-3f, kept.data()});
     }
@@ -76,7 +77,8 @@ void check_batch_norm(shape s, slice where, bool by_batch, bool affine, bool res
     reduce_on_host(kernel::norm_sums<T>{e, step, in.read(), grad_out.read(), rectified, kept.data(), partial.data()});
     reduce_on_host(kernel::norm_gradients{e.c, step.count, partial.data(), values, affine ? grad_weight.data() : nullptr,
                                           affine ? grad_bias.data() : nullptr, means.data()});
-    map_on_host(kernel::normalize_backward<T, n>{e, w, in.read(), grad_out.read(), rectified, kept.data(), means.data(), grad_in.view(), accumulate});
+    map_on_host(kernel::normalize_backward<T, n>{e, w, in.read(), grad_out.read(), rectified, kept.data(), means.data(), grad_in.view(),
+                                                 accumulate});
     reference_ops::backward_batch_norm(r.o);
     check_same(grad_in, r.grad_in[0], 2);
     if (affine) {
@@ -85,7 +87,7 @@ void check_batch_norm(shape s, slice where, bool by_batch, bool affine, bool res
     }
 }
 
-TEST_CASE_TEMPLATE("batch norm by the batch or by constants, a skip and a ReLU behind it, and its gradients are the reference's", T, float, bf16, fp16) {
+TEST_CASE_TEMPLATE("batch norm by batch or constants, with skip and ReLU, and its gradients are the reference's", T, float, bf16, fp16) {
     for (const bool by_batch : {false, true})
         for (const bool affine : {false, true})
             for (const bool rest : {false, true})
@@ -124,8 +126,11 @@ TEST_CASE_TEMPLATE("bias, skip connection and ReLU in any choice", T, float, bf1
 
 TEST_CASE_TEMPLATE("max pools of any window and their gradients are the reference's, ties and NaN included", T, float, bf16, fp16) {
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-    for (const attributes a : {attributes{.kernel = {2, 2}, .stride = {2, 2}}, attributes{.kernel = {3, 3}, .stride = {2, 1}, .padding = {1, 1}},
-                               attributes{.kernel = {13, 11}, .stride = {1, 2}, .padding = {6, 5}}, attributes{.kernel = {2, 3}, .dilation = {3, 2}}})
+    const attributes pools[] = {{.kernel = {2, 2}, .stride = {2, 2}},
+                                {.kernel = {3, 3}, .stride = {2, 1}, .padding = {1, 1}},
+                                {.kernel = {13, 11}, .stride = {1, 2}, .padding = {6, 5}},
+                                {.kernel = {2, 3}, .dilation = {3, 2}}};
+    for (const attributes& a : pools)
         for (const bool accumulate : {false, true})
             for (const bool broken : {false, true}) {
                 CAPTURE(a.kernel.h);
@@ -138,9 +143,7 @@ TEST_CASE_TEMPLATE("max pools of any window and their gradients are the referenc
                 const image<T> in(batch, s, {s.c + 1, 1}, r.in[0]), grad_out(batch, x.out, {x.out.c + 2, 1}, r.grad_out);
                 image<T> out(batch, x.out, {x.out.c + 1, 0}), grad_in(batch, s, {s.c + 3, 1}, r.grad_in[0]);
                 std::vector<unsigned> tap(static_cast<std::size_t>(batch * x.out.size()));
-                const auto u = [](int v) { return static_cast<unsigned>(v); };
-                const kernel::sliding_window w{extents_of(batch, s), extents_of(batch, x.out), u(a.kernel.h), u(a.kernel.w), u(a.stride.h), u(a.stride.w),
-                                            u(a.dilation.h), u(a.dilation.w), a.padding.h, a.padding.w};
+                const kernel::sliding_window w = window_of(x, batch);
                 map_on_host(kernel::max_pool<T>{w, in.read(), out.view(), tap.data()});
                 map_on_host(kernel::max_pool_backward<T>{w, grad_out.read(), tap.data(), grad_in.view(), accumulate});
                 reference_ops::forward_max_pool(r.o);

@@ -33,11 +33,14 @@ bool is_nearest(float x, int mantissa) {
     if (std::signbit(x) != ((bits & 0x8000u) != 0)) return false;
     const unsigned infinity = 0x7fffu >> mantissa << mantissa, size = bits & 0x7fffu;
     // Infinity counts as the step after the largest number.
-    const auto value = [&](unsigned s) { return s == infinity ? 2 * meaning(s - 1, mantissa) - meaning(s - 2, mantissa) : meaning(s, mantissa); };
+    const auto value = [&](unsigned s) {
+        return s == infinity ? 2 * meaning(s - 1, mantissa) - meaning(s - 2, mantissa) : meaning(s, mantissa);
+    };
     if (size > infinity) return false;
     const double wanted = std::abs(static_cast<double>(x)), got = std::abs(wanted - value(size));
     if (std::isinf(x)) return size == infinity;
-    const double below = size > 0 ? std::abs(wanted - value(size - 1)) : 1e300, above = size < infinity ? std::abs(wanted - value(size + 1)) : 1e300;
+    const double below = size > 0 ? std::abs(wanted - value(size - 1)) : 1e300;
+    const double above = size < infinity ? std::abs(wanted - value(size + 1)) : 1e300;
     if (size == infinity && wanted > value(infinity)) return true;
     return (got < below && got < above) || ((got == below || got == above) && got <= below && got <= above && size % 2 == 0);
 }

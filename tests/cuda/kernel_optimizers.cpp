@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include <tests/support/bits.hpp>
@@ -46,7 +47,8 @@ struct device_side {
             for (std::ptrdiff_t first = group.begin; first < group.end; first += kernel::chunk_length) {
                 const auto i = static_cast<std::size_t>(first);
                 const auto count = static_cast<unsigned>(std::min<std::ptrdiff_t>(kernel::chunk_length, group.end - first));
-                table.push_back({&w[i], &g[i], &m[i], &v[i], &copy[i], count, static_cast<float>(group.lr_scale), static_cast<float>(group.decay_scale)});
+                table.push_back({&w[i], &g[i], &m[i], &v[i], &copy[i], count, static_cast<float>(group.lr_scale),
+                                 static_cast<float>(group.decay_scale)});
             }
         squares.resize(table.size());
         state.loss_scale = 1;
@@ -63,11 +65,13 @@ struct device_side {
     void step(const Optimizer& o, double max_norm) {
         prepare(max_norm, o.beta1, o.beta2);
         map_on_host(kernel::adam<G, C>{chunks(), table.data(), &state, static_cast<float>(o.beta1), static_cast<float>(o.beta2),
-                                       static_cast<float>(o.epsilon), static_cast<float>(o.weight_decay), std::is_same_v<Optimizer, optim::adamw>});
+                                       static_cast<float>(o.epsilon), static_cast<float>(o.weight_decay),
+                                       std::is_same_v<Optimizer, optim::adamw>});
     }
     void step(const optim::sgd& o, double max_norm) {
         prepare(max_norm, 0, 0);
-        map_on_host(kernel::sgd<G, C>{chunks(), table.data(), &state, static_cast<float>(o.momentum), o.nesterov, static_cast<float>(o.weight_decay)});
+        map_on_host(kernel::sgd<G, C>{chunks(), table.data(), &state, static_cast<float>(o.momentum), o.nesterov,
+                                      static_cast<float>(o.weight_decay)});
     }
 };
 
@@ -89,8 +93,9 @@ void check_ten_steps(const Optimizer& optimizer, double max_norm, float loss_sca
             device.g[i] = kernel::number<G>::from(0.1f * random.normal() * loss_scale);
             g[i] = static_cast<double>(kernel::to_float(device.g[i]) / loss_scale);
         }
-        const double norm = max_norm > 0 ? optim::clip_by_norm(std::span{g}, max_norm) : std::sqrt(optim::squared_norm(std::span<const double>{g}));
-        optim::update_groups(optimizer, std::span<const optim::parameter_group>{groups}, std::span{w}, std::span<const double>{g}, state, step);
+        const std::span<const double> gradient{g};
+        const double norm = max_norm > 0 ? optim::clip_by_norm(std::span{g}, max_norm) : std::sqrt(optim::squared_norm(gradient));
+        optim::update_groups(optimizer, std::span<const optim::parameter_group>{groups}, std::span{w}, gradient, state, step);
         device.step(optimizer, max_norm);
         CHECK(device.state.gradient_norm == doctest::Approx(norm).epsilon(1e-12));
     }

@@ -164,7 +164,8 @@ void check_group_norm(shape s, int groups, bool affine, bool accumulate) {
     std::vector<float> grad_weight(e.c), grad_bias(e.c);
     reduce_on_host(kernel::group_norm_shares<T>{e, count, in.read(), grad_out.read(), kept.data(), shares.data()});
     reduce_on_host(kernel::group_norm_means{e, count, w, shares.data(), means.data()});
-    map_on_host(kernel::group_norm_backward<T, n>{e, count, w, in.read(), grad_out.read(), kept.data(), means.data(), grad_in.view(), accumulate});
+    map_on_host(kernel::group_norm_backward<T, n>{e, count, w, in.read(), grad_out.read(), kept.data(), means.data(), grad_in.view(),
+                                                  accumulate});
     reduce_on_host(kernel::group_norm_parameters{e.n, e.c, shares.data(), grad_weight.data(), grad_bias.data()});
     reference_ops::backward_group_norm(r.o);
     check_same(grad_in, r.grad_in[0], 2);
@@ -220,16 +221,15 @@ void check_depthwise(shape s, int per_channel, attributes a, bool accumulate) {
     INFO(s.c << " x " << s.h << " x " << s.w << ", kernel " << a.kernel.h << " x " << a.kernel.w << ", " << per_channel << " maps each");
     const int batch = 2;
     reference_of<T> r(x, batch, accumulate);
-    const auto u = [](int v) { return static_cast<unsigned>(v); };
-    const kernel::sliding_window w{extents_of(batch, s), extents_of(batch, x.out), u(a.kernel.h), u(a.kernel.w), u(a.stride.h), u(a.stride.w),
-                                     u(a.dilation.h), u(a.dilation.w), a.padding.h, a.padding.w};
+    const kernel::sliding_window w = window_of(x, batch);
     const std::vector<float> weight = as_floats(r.weight), bias = as_floats(r.bias);
     const image<T> in(batch, s, {s.c + 2, 1}, r.in[0]), grad_out(batch, x.out, {x.out.c + 1, 1}, r.grad_out);
     image<T> out(batch, x.out, {x.out.c + 3, 2}), grad_in(batch, s, {s.c + 1, 0}, r.grad_in[0]);
     const reference_ops::sliding_window window{s.h, s.w, x.out.h, x.out.w, a.kernel, a.stride, a.padding, a.dilation};
     using namespace reference_ops;
     depthwise_correlate<double>(nullptr, window, batch, s.c, x.out.c, r.in[0].data(), r.weight.data(), r.o.bias, false, r.out.data());
-    depthwise_adjoint<double>(nullptr, window, batch, s.c, x.out.c, r.grad_out.data(), r.weight.data(), nullptr, accumulate, r.grad_in[0].data());
+    depthwise_adjoint<double>(nullptr, window, batch, s.c, x.out.c, r.grad_out.data(), r.weight.data(), nullptr, accumulate,
+                              r.grad_in[0].data());
     depthwise_weight_gradient<double>(nullptr, window, batch, s.c, x.out.c, r.in[0].data(), r.grad_out.data(), r.grad_weight.data());
 
     map_on_host(kernel::depthwise<T>{w, in.read(), weight.data(), bias.empty() ? nullptr : bias.data(), out.view()});
@@ -249,7 +249,8 @@ TEST_CASE_TEMPLATE("depthwise convolution and both its gradients are the referen
     for (const bool accumulate : {false, true}) {
         check_depthwise<T>({3, 7, 5}, 1, {.kernel = {3, 3}, .padding = {1, 1}, .bias = true}, accumulate);
         check_depthwise<T>({8, 6, 9}, 1, {.kernel = {3, 5}, .stride = {2, 1}, .padding = {1, 2}}, accumulate);
-        check_depthwise<T>({2, 9, 9}, 3, {.kernel = {3, 2}, .stride = {2, 3}, .padding = {2, 0}, .dilation = {2, 1}, .bias = true}, accumulate);
+        check_depthwise<T>({2, 9, 9}, 3, {.kernel = {3, 2}, .stride = {2, 3}, .padding = {2, 0}, .dilation = {2, 1}, .bias = true},
+                           accumulate);
         check_depthwise<T>({5, 1, 1}, 2, {.kernel = {1, 1}}, accumulate);
     }
 }

@@ -20,7 +20,8 @@ TEST_CASE("the embedded kernel sources are the .cuh files; else run: cmake -P cm
         ++files;
         const std::string name = "umsrep/backend/cuda/kernel/" + entry.path().filename().string();
         CAPTURE(name);
-        const auto found = std::find_if(cuda::kernel_sources.begin(), cuda::kernel_sources.end(), [&](const auto& s) { return s.name == name; });
+        const auto found = std::find_if(cuda::kernel_sources.begin(), cuda::kernel_sources.end(),
+                                        [&](const cuda::kernel_source& s) { return s.name == name; });
         REQUIRE(found != cuda::kernel_sources.end());
         std::ifstream in(entry.path(), std::ios::binary);
         const std::string text{std::istreambuf_iterator<char>(in), {}};

@@ -114,7 +114,8 @@ private:
         std::string_view rest = content;
         std::uint64_t sum = 0, symbols = 0;
         std::string key;
-        if (!take(rest, sum) || sum != hash_name(rest) || !take(rest, key) || key != expected_key || !take(rest, symbols)) return std::nullopt;
+        if (!take(rest, sum) || sum != hash_name(rest)) return std::nullopt;
+        if (!take(rest, key) || key != expected_key || !take(rest, symbols)) return std::nullopt;
         compiled_kernels kernels;
         for (std::string symbol; symbols > 0; --symbols) {
             if (!take(rest, symbol)) return std::nullopt;

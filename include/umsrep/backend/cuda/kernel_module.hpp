@@ -45,8 +45,9 @@ public:
         Body argument = body; // the driver takes arguments by pointers to what is not const
         void* arguments[] = {&argument};
         const std::string name = kernel_name<Body>();
-        api_->check(api_->launch_kernel(function(name), shape.blocks, 1, 1, shape.threads_x, shape.threads_y, 1, 0, stream, arguments, nullptr),
-                    "launch " + name);
+        const CUresult result = api_->launch_kernel(function(name), shape.blocks, 1, 1, shape.threads_x, shape.threads_y, 1, 0, stream,
+                                                    arguments, nullptr);
+        api_->check(result, "launch " + name);
     }
 
 private:

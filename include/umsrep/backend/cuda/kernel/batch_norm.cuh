@@ -4,8 +4,8 @@
 #include <umsrep/backend/cuda/kernel/normalization.cuh>
 #include <umsrep/backend/cuda/kernel/reduce.cuh>
 
-/// Batch normalisation of any number of channels (cuDNN's takes multiples of eight), and norms by constant statistics. Forward by the batch:
-/// channel_sums, channel_moments, normalize; by constants: constant_moments, normalize. Backward: norm_sums, norm_gradients,
+/// Batch normalisation of any number of channels (cuDNN's takes multiples of eight), and norms by constant statistics. Forward by the
+/// batch: channel_sums, channel_moments, normalize; by constants: constant_moments, normalize. Backward: norm_sums, norm_gradients,
 /// normalize_backward. Source: Ioffe, Szegedy, "Batch Normalization", ICML 2015.
 namespace umsrep::cuda::kernel {
 
@@ -156,7 +156,8 @@ struct norm_gradients {
     UMSREP_DEVICE void finish(u32 channel, const sums& all) const {
         if (grad_bias != nullptr) grad_bias[channel] = static_cast<float>(all.first);
         if (grad_weight != nullptr) grad_weight[channel] = static_cast<float>(all.second);
-        means[channel] = {values > 0 ? static_cast<float>(all.first / values) : 0, values > 0 ? static_cast<float>(all.second / values) : 0};
+        const double share = values > 0 ? 1 / values : 0;
+        means[channel] = {static_cast<float>(share * all.first), static_cast<float>(share * all.second)};
     }
 };
 

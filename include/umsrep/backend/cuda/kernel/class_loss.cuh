@@ -173,7 +173,7 @@ struct focal_cross_entropy {
     }
     UMSREP_DEVICE void finish(u32 pixel, const sums& s) const {
         const int y = label.at(e, pixel);
-        values[pixel] = y < 0 ? 0 : label.weight(static_cast<u32>(y)) * ::expf(gamma * log_miss(s)) * -log_p(pixel, static_cast<u32>(y), s);
+        values[pixel] = y < 0 ? 0 : label.weight(static_cast<u32>(y)) * ::powf(counted_miss(s), gamma) * -log_p(pixel, static_cast<u32>(y), s);
     }
     UMSREP_DEVICE void apply(u32 pixel, u32 c, const sums& s) const {
         if (gradient.data == nullptr) return;
@@ -182,9 +182,9 @@ struct focal_cross_entropy {
         if (label_class >= 0) {
             const u32 y = static_cast<u32>(label_class);
             const float log_py = log_p(pixel, y, s);
-            const float sharpen = gamma * ::expf((gamma - 1) * log_miss(s)) * ::expf(log_py) * log_py;
+            const float sharpen = gamma * ::powf(counted_miss(s), gamma - 1) * ::expf(log_py) * log_py;
             // d value / d x_c = slope * (p_c - [c = y])
-            slope = label.weight(y) * (::expf(gamma * log_miss(s)) - sharpen) * (c == y ? -miss(s) : ::expf(log_p(pixel, c, s)));
+            slope = label.weight(y) * (::powf(counted_miss(s), gamma) - sharpen) * (c == y ? -miss(s) : ::expf(log_p(pixel, c, s)));
         }
         *gradient.at(pixel, c) = number<T>::from(share->step * slope);
     }
@@ -196,7 +196,7 @@ private:
     UMSREP_DEVICE static float miss(const sums& s) {
         return s.others.total == 0 ? 0 : s.others.total * ::expf(s.others.largest - s.all.largest) / s.all.total;
     }
-    UMSREP_DEVICE static float log_miss(const sums& s) { return ::logf(largest(miss(s), 1e-30f)); }
+    UMSREP_DEVICE static float counted_miss(const sums& s) { return largest(miss(s), least_miss); }
 };
 
 } // namespace umsrep::cuda::kernel

@@ -54,9 +54,6 @@ struct bce_loss {
     }
 };
 
-/// Of a power of 0 there is no slope: below it a probability counts as this.
-inline constexpr float least_miss = 1e-30f;
-
 /// -alpha_t (1 - p_t)^gamma log(p_t) of logits. Source: Lin et al., "Focal loss for dense object detection", ICCV 2017, eq. 5.
 struct focal_loss {
     float gamma, positive, negative; ///< weights: alpha and 1 - alpha, or 1 and 1
@@ -65,11 +62,10 @@ struct focal_loss {
         const logistic at(x);
         const float alpha_t = positive * t + negative * (1 - t);
         const float entropy = (1 - t) * x + at.softplus_of_negative(x);
-        const float miss = at.yes * (1 - t) + at.no * t; // 1 - p_t without cancellation
-        const float log_miss = ::logf(largest(miss, least_miss));
-        const float focus = ::expf(gamma * log_miss);
+        const float miss = largest(at.yes * (1 - t) + at.no * t, least_miss); // 1 - p_t without cancellation
+        const float focus = ::powf(miss, gamma);
         // d miss / d x = (1 - 2 t) yes no
-        const float sharpen = gamma * ::expf((gamma - 1) * log_miss) * (1 - 2 * t) * at.yes * at.no * entropy;
+        const float sharpen = gamma * ::powf(miss, gamma - 1) * (1 - 2 * t) * at.yes * at.no * entropy;
         return {alpha_t * focus * entropy, alpha_t * (focus * (at.yes * (1 - t) - at.no * t) + sharpen)};
     }
 };

@@ -90,6 +90,9 @@ struct loss_total {
 UMSREP_DEVICE inline bool is_finite(float x) { return x - x == 0; }
 UMSREP_DEVICE inline bool is_probability(float x) { return x >= 0 && x <= 1; }
 
+/// Of a power of 0 there is no slope: below it a probability counts as this.
+inline constexpr float least_miss = 1e-30f;
+
 /// Where a target of pixel `pixel` and channel `channel` stands.
 UMSREP_DEVICE inline long long target_index(const extents& e, u32 pixel, u32 channel) {
     const u32 plane = e.plane();

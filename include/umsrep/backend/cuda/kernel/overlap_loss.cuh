@@ -94,10 +94,12 @@ struct overlap_planes {
             values[plane] = {0, 0};
             return;
         }
-        const double smooth = static_cast<double>(options.smooth), above = 2 * all.both + smooth, below = all.predicted + all.wanted + smooth;
+        const double smooth = static_cast<double>(options.smooth);
+        const double above = 2 * all.both + smooth, below = all.predicted + all.wanted + smooth;
         const bool empty = below < 1e-300; // nothing wanted, found or smoothed; false for NaN
         const double ratio = empty ? 1.0 : above / below, dice_weight = static_cast<double>(options.dice_weight);
-        planes[plane] = {static_cast<float>(ratio), empty ? 0.0f : static_cast<float>(dice_weight * static_cast<double>(share->step) / below)};
+        const double step = empty ? 0.0 : dice_weight * static_cast<double>(share->step) / below;
+        planes[plane] = {static_cast<float>(ratio), static_cast<float>(step)};
         values[plane] = {dice_weight * (1 - ratio) + static_cast<double>(options.entropy_weight) * all.entropy / e.plane(), all.refused};
     }
 };

@@ -140,8 +140,8 @@ UMSREP_DEVICE constexpr long long pieces(long long size, long long length) { ret
 #include <umsrep/backend/cuda/kernel/normalization.cuh>
 #include <umsrep/backend/cuda/kernel/reduce.cuh>
 
-/// Batch normalisation of any number of channels (cuDNN's takes multiples of eight), and norms by constant statistics. Forward by the batch:
-/// channel_sums, channel_moments, normalize; by constants: constant_moments, normalize. Backward: norm_sums, norm_gradients,
+/// Batch normalisation of any number of channels (cuDNN's takes multiples of eight), and norms by constant statistics. Forward by the
+/// batch: channel_sums, channel_moments, normalize; by constants: constant_moments, normalize. Backward: norm_sums, norm_gradients,
 /// normalize_backward. Source: Ioffe, Szegedy, "Batch Normalization", ICML 2015.
 namespace umsrep::cuda::kernel {
 
@@ -292,7 +292,8 @@ struct norm_gradients {
     UMSREP_DEVICE void finish(u32 channel, const sums& all) const {
         if (grad_bias != nullptr) grad_bias[channel] = static_cast<float>(all.first);
         if (grad_weight != nullptr) grad_weight[channel] = static_cast<float>(all.second);
-        means[channel] = {values > 0 ? static_cast<float>(all.first / values) : 0, values > 0 ? static_cast<float>(all.second / values) : 0};
+        const double share = values > 0 ? 1 / values : 0;
+        means[channel] = {static_cast<float>(share * all.first), static_cast<float>(share * all.second)};
     }
 };
 
@@ -504,7 +505,7 @@ struct focal_cross_entropy {
     }
     UMSREP_DEVICE void finish(u32 pixel, const sums& s) const {
         const int y = label.at(e, pixel);
-        values[pixel] = y < 0 ? 0 : label.weight(static_cast<u32>(y)) * ::expf(gamma * log_miss(s)) * -log_p(pixel, static_cast<u32>(y), s);
+        values[pixel] = y < 0 ? 0 : label.weight(static_cast<u32>(y)) * ::powf(counted_miss(s), gamma) * -log_p(pixel, static_cast<u32>(y), s);
     }
     UMSREP_DEVICE void apply(u32 pixel, u32 c, const sums& s) const {
         if (gradient.data == nullptr) return;
@@ -513,9 +514,9 @@ struct focal_cross_entropy {
         if (label_class >= 0) {
             const u32 y = static_cast<u32>(label_class);
             const float log_py = log_p(pixel, y, s);
-            const float sharpen = gamma * ::expf((gamma - 1) * log_miss(s)) * ::expf(log_py) * log_py;
+            const float sharpen = gamma * ::powf(counted_miss(s), gamma - 1) * ::expf(log_py) * log_py;
             // d value / d x_c = slope * (p_c - [c = y])
-            slope = label.weight(y) * (::expf(gamma * log_miss(s)) - sharpen) * (c == y ? -miss(s) : ::expf(log_p(pixel, c, s)));
+            slope = label.weight(y) * (::powf(counted_miss(s), gamma) - sharpen) * (c == y ? -miss(s) : ::expf(log_p(pixel, c, s)));
         }
         *gradient.at(pixel, c) = number<T>::from(share->step * slope);
     }
@@ -527,7 +528,7 @@ private:
     UMSREP_DEVICE static float miss(const sums& s) {
         return s.others.total == 0 ? 0 : s.others.total * ::expf(s.others.largest - s.all.largest) / s.all.total;
     }
-    UMSREP_DEVICE static float log_miss(const sums& s) { return ::logf(largest(miss(s), 1e-30f)); }
+    UMSREP_DEVICE static float counted_miss(const sums& s) { return largest(miss(s), least_miss); }
 };
 
 } // namespace umsrep::cuda::kernel
@@ -850,9 +851,6 @@ struct bce_loss {
     }
 };
 
-/// Of a power of 0 there is no slope: below it a probability counts as this.
-inline constexpr float least_miss = 1e-30f;
-
 /// -alpha_t (1 - p_t)^gamma log(p_t) of logits. Source: Lin et al., "Focal loss for dense object detection", ICCV 2017, eq. 5.
 struct focal_loss {
     float gamma, positive, negative; ///< weights: alpha and 1 - alpha, or 1 and 1
@@ -861,11 +859,10 @@ struct focal_loss {
         const logistic at(x);
         const float alpha_t = positive * t + negative * (1 - t);
         const float entropy = (1 - t) * x + at.softplus_of_negative(x);
-        const float miss = at.yes * (1 - t) + at.no * t; // 1 - p_t without cancellation
-        const float log_miss = ::logf(largest(miss, least_miss));
-        const float focus = ::expf(gamma * log_miss);
+        const float miss = largest(at.yes * (1 - t) + at.no * t, least_miss); // 1 - p_t without cancellation
+        const float focus = ::powf(miss, gamma);
         // d miss / d x = (1 - 2 t) yes no
-        const float sharpen = gamma * ::expf((gamma - 1) * log_miss) * (1 - 2 * t) * at.yes * at.no * entropy;
+        const float sharpen = gamma * ::powf(miss, gamma - 1) * (1 - 2 * t) * at.yes * at.no * entropy;
         return {alpha_t * focus * entropy, alpha_t * (focus * (at.yes * (1 - t) - at.no * t) + sharpen)};
     }
 };
@@ -1053,6 +1050,9 @@ struct loss_total {
 
 UMSREP_DEVICE inline bool is_finite(float x) { return x - x == 0; }
 UMSREP_DEVICE inline bool is_probability(float x) { return x >= 0 && x <= 1; }
+
+/// Of a power of 0 there is no slope: below it a probability counts as this.
+inline constexpr float least_miss = 1e-30f;
 
 /// Where a target of pixel `pixel` and channel `channel` stands.
 UMSREP_DEVICE inline long long target_index(const extents& e, u32 pixel, u32 channel) {
@@ -1665,10 +1665,12 @@ struct overlap_planes {
             values[plane] = {0, 0};
             return;
         }
-        const double smooth = static_cast<double>(options.smooth), above = 2 * all.both + smooth, below = all.predicted + all.wanted + smooth;
+        const double smooth = static_cast<double>(options.smooth);
+        const double above = 2 * all.both + smooth, below = all.predicted + all.wanted + smooth;
         const bool empty = below < 1e-300; // nothing wanted, found or smoothed; false for NaN
         const double ratio = empty ? 1.0 : above / below, dice_weight = static_cast<double>(options.dice_weight);
-        planes[plane] = {static_cast<float>(ratio), empty ? 0.0f : static_cast<float>(dice_weight * static_cast<double>(share->step) / below)};
+        const double step = empty ? 0.0 : dice_weight * static_cast<double>(share->step) / below;
+        planes[plane] = {static_cast<float>(ratio), static_cast<float>(step)};
         values[plane] = {dice_weight * (1 - ratio) + static_cast<double>(options.entropy_weight) * all.entropy / e.plane(), all.refused};
     }
 };
