@@ -15,8 +15,17 @@ macro(umsrep_find_dependencies umsrep_out)
             umsrep_find_one(${umsrep_out} JPEG::JPEG "libjpeg-turbo for component io (jpeglib.h; Debian: libjpeg-dev)" JPEG)
             umsrep_find_one(${umsrep_out} nlohmann_json::nlohmann_json
                 "nlohmann_json >= 3.10 for component io (nlohmann/json.hpp; Debian: nlohmann-json3-dev)" nlohmann_json 3.10 CONFIG)
+        elseif(umsrep_component STREQUAL "cuda")
+            if(NOT TARGET umsrep::cuda_headers)
+                find_package(umsrep_cuda_headers QUIET)
+            endif()
+            if(NOT TARGET umsrep::cuda_headers)
+                string(APPEND ${umsrep_out} "not found: ${umsrep_cuda_headers_MISSING} for component cuda (CUDA toolkit >= 12 and cuDNN >= 9; "
+                    "looked in ${umsrep_cuda_headers_PATHS} /usr/local/cuda /opt/cuda and where the compiler looks; "
+                    "CUDAToolkit_ROOT and CUDNN_ROOT say where else). ")
+            endif()
         else()
-            string(APPEND ${umsrep_out} "there is no component ${umsrep_component} (known: io). ")
+            string(APPEND ${umsrep_out} "there is no component ${umsrep_component} (known: io, cuda). ")
         endif()
     endforeach()
     list(REMOVE_ITEM CMAKE_MODULE_PATH "${umsrep_cmake_dir}")

@@ -87,7 +87,7 @@ inline availability judge(const machine_facts& facts, int device) {
     if (facts.cudnn_version < oldest_cudnn)
         return no("cuDNN: expected " + cudnn_version_text(oldest_cudnn) + " or newer, got " + cudnn_version_text(facts.cudnn_version));
     if (static_cast<std::size_t>(facts.driver_version) / 1000 < facts.cudnn_runtime / 1000)
-        return no("NVIDIA driver: expected one for CUDA " + cuda_version_text(static_cast<int>(facts.cudnn_runtime)) + ", which cuDNN needs, got one for " +
+        return no("NVIDIA driver: expected one for CUDA " + cuda_version_text(static_cast<int>(facts.cudnn_runtime)) + ", which cuDNN needs, got one for CUDA " +
                   cuda_version_text(facts.driver_version));
     return {true, d.name};
 }

@@ -37,12 +37,13 @@ inline convolution convolution_of(const node& n, int batch, precision p, role in
     return {what, m.adjoint ? y : x, w, m.adjoint ? x : y, m.padding, m.stride, m.dilation};
 }
 
-/// cuDNN's adjoint maps have an epilogue only where both sides have a multiple of 8 channels of 16 bits; plain correlations have it always.
-constexpr bool adjoint_has_epilogue(const node& n, precision p) {
-    return size_of(storage_type(p)) == 4 || (n.in.c % 8 == 0 && n.out.c % 8 == 0 && n.a.groups == 1);
+/// Whether cuDNN's kernels for a map, or its adjoint, have an epilogue. With 16 bits a grouped one has none, and an adjoint one only where
+/// both sides have a multiple of 8 channels.
+constexpr bool has_epilogue(const node& n, precision p, bool adjoint) {
+    return size_of(storage_type(p)) == 4 || (n.a.groups == 1 && (!adjoint || (n.in.c % 8 == 0 && n.out.c % 8 == 0)));
 }
-constexpr bool forward_has_epilogue(const node& n, precision p) { return n.kind != op::conv_transpose || adjoint_has_epilogue(n, p); }
-constexpr bool backward_has_epilogue(const node& n, precision p) { return n.kind == op::conv_transpose || adjoint_has_epilogue(n, p); }
+constexpr bool forward_has_epilogue(const node& n, precision p) { return has_epilogue(n, p, n.kind == op::conv_transpose); }
+constexpr bool backward_has_epilogue(const node& n, precision p) { return has_epilogue(n, p, n.kind != op::conv_transpose); }
 
 /// output = relu(map(input) + bias + skip), as far as asked for.
 inline operation_graph forward_convolution(const node& n, int batch, precision p, const epilogue& e) {

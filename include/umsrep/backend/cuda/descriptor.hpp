@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -101,14 +102,15 @@ public:
         values.resize(static_cast<std::size_t>(count));
         return values;
     }
-    /// The same where the elements are descriptors.
-    std::vector<descriptor> get(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type) const {
+    /// The same where the elements are descriptors: the first `most` of them. cuDNN works on each that it gives.
+    std::vector<descriptor> get(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type, std::int64_t most) const {
         std::vector<descriptor> values;
         std::vector<cudnnBackendDescriptor_t> handles;
-        for (std::int64_t n = get(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr); n > 0; --n) {
+        for (std::int64_t n = std::min(most, get(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr)); n > 0; --n) {
             values.emplace_back(type);
             handles.push_back(values.back().handle());
         }
+        if (values.empty()) return values;
         const std::int64_t count = get(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, static_cast<std::int64_t>(handles.size()), handles.data());
         while (static_cast<std::int64_t>(values.size()) > count) values.pop_back();
         return values;

@@ -42,43 +42,58 @@ struct engine {
     }
 };
 
-/// The engines that compute a graph on a device as demanded, the one that should be fastest first: those of heuristic mode A, then the
-/// fallbacks; `limit`: no more than so many. Throws cuda_error with the graph's name and sizes, and cuDNN's words, where there is none.
-inline std::vector<engine> find_engines(const built_graph& g, const device_description& device, const engine_demands& demands, std::size_t limit) {
+namespace detail {
+
+/// Those of the first `most` proposals of a heuristic mode that do as demanded, up to `limit`. `refusal`: what cuDNN said of the others.
+inline std::vector<engine> propose(const built_graph& g, const device_description& device, const engine_demands& demands,
+                                   cudnnBackendHeurMode_t mode, std::size_t limit, std::int64_t most, std::string& refusal) {
     std::vector<engine> engines;
-    std::string refusal = "none that is as demanded";
-    for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-        std::vector<descriptor> found;
+    std::vector<descriptor> proposals;
+    try {
+        descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+        heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, g.graph());
+        heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, device.get());
+        heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+        heuristics.finalize("heuristics");
+        proposals = heuristics.get(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, most);
+        if (proposals.empty()) refusal = cudnn().words(CUDNN_STATUS_NOT_SUPPORTED);
+    } catch (const cuda_error& e) {
+        refusal = e.what();
+    }
+    for (descriptor& configuration : proposals) {
+        if (engines.size() == limit) break;
         try {
-            descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
-            heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, g.graph());
-            heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, device.get());
-            heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
-            heuristics.finalize("heuristics");
-            found = heuristics.get(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-            if (found.empty() && engines.empty()) refusal = cudnn().words(CUDNN_STATUS_NOT_SUPPORTED);
+            engine e{std::move(configuration), 0, 0, {}, {}};
+            const std::vector<descriptor> of = e.configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
+            e.number = of.at(0).get<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX).at(0);
+            e.numerics = of[0].get<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE);
+            e.behaviour = of[0].get<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE);
+            if (!e.meets(demands, g.multiplies())) continue;
+            e.workspace = e.configuration.get<std::int64_t>(CUDNN_ATTR_ENGINECFG_WORKSPACE_SIZE).at(0);
+            engines.push_back(std::move(e));
         } catch (const cuda_error& e) {
-            refusal = e.what();
-            continue;
-        }
-        for (descriptor& configuration : found) {
-            if (engines.size() == limit) return engines;
-            try {
-                engine e{std::move(configuration), 0, 0, {}, {}};
-                const std::vector<descriptor> of = e.configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-                e.number = of.at(0).get<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX).at(0);
-                e.numerics = of[0].get<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE);
-                e.behaviour = of[0].get<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE);
-                if (!e.meets(demands, g.multiplies())) continue;
-                e.workspace = e.configuration.get<std::int64_t>(CUDNN_ATTR_ENGINECFG_WORKSPACE_SIZE).at(0);
-                engines.push_back(std::move(e));
-            } catch (const cuda_error& e) {
-                refusal = e.what(); // a way that this device does not have; the next may be one that it has
-            }
+            refusal = e.what(); // a way that this device does not have; the next may be one that it has
         }
     }
-    if (engines.empty()) throw cuda_error(g.name(), "an engine of cuDNN", refusal);
     return engines;
+}
+
+} // namespace detail
+
+/// The engines that compute a graph on a device as demanded, the one that should be fastest first, no more than `limit`: those that cuDNN's
+/// heuristic mode A proposes or, where it proposes none, the fallbacks. Throws cuda_error with the graph's name and sizes, and cuDNN's
+/// words, where there is none.
+inline std::vector<engine> find_engines(const built_graph& g, const device_description& device, const engine_demands& demands, std::size_t limit) {
+    constexpr std::int64_t all = 1000;
+    const std::int64_t few = static_cast<std::int64_t>(limit); // the first ones mostly do, and cost a tenth of all
+    std::string refusal = "none that is as demanded";
+    for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+        for (const std::int64_t most : {few, all}) {
+            std::vector<engine> engines = detail::propose(g, device, demands, mode, limit, most, refusal);
+            if (!engines.empty() && (engines.size() == limit || most == all)) return engines;
+        }
+    }
+    throw cuda_error(g.name(), "an engine of cuDNN", refusal);
 }
 
 } // namespace umsrep::cuda

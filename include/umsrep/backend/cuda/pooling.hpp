@@ -28,6 +28,9 @@ inline resample pool_of(const node& n, int batch, precision p, role image, role 
     return r;
 }
 
+/// A max pool's index is a byte with a sign.
+constexpr bool has_pool(const node& n) { return n.kind != op::max_pool || n.a.kernel.h * n.a.kernel.w <= 128; }
+
 /// Which pixel of each window was the largest: a byte for each result. (cuDNN crashes where a max pool's backward has none.)
 inline tensor pool_index(const node& n, int batch) { return whole_activation(role::index, batch, n.out, data_type::int8); }
 

@@ -24,8 +24,8 @@ struct work {
     bool ours() const { return graph.operations.empty(); }
 };
 
-/// What a plan gives the device to do, in order. A step's nodes share one buffer, so they may run as one graph; which do is decided here
-/// and nowhere else.
+namespace detail {
+
 class work_list {
 public:
     work_list(const graph& g, const execution_plan& plan, int batch, precision p) : g_{g}, plan_{plan}, batch_{batch}, p_{p} {
@@ -36,7 +36,7 @@ public:
         }
     }
 
-    const std::vector<work>& items() const { return items_; }
+    std::vector<work> take() { return std::move(items_); }
 
 private:
     const node_plan& plan_of(int i) const { return plan_.nodes[static_cast<std::size_t>(i)]; }
@@ -94,7 +94,10 @@ private:
                 break;
             case op::max_pool:
             case op::avg_pool:
-            case op::global_avg_pool: emit(first, s.what, forward_pool(n, batch_, p_, n.kind == op::max_pool && plan_of(first).gradient >= 0)); break;
+            case op::global_avg_pool:
+                if (has_pool(n)) emit(first, s.what, forward_pool(n, batch_, p_, n.kind == op::max_pool && plan_of(first).gradient >= 0));
+                else ours(first, s.what, umsrep::name(n.kind));
+                break;
             default: ours(first, s.what, umsrep::name(n.kind));
             }
         }
@@ -152,6 +155,10 @@ private:
             case op::avg_pool:
             case op::global_avg_pool:
                 if (!to_input) break;
+                if (!has_pool(n)) {
+                    ours(i, s.what, umsrep::name(n.kind));
+                    break;
+                }
                 emit(i, s.what, backward_pool(n, batch_, p_));
                 accumulate(i, 0);
                 break;
@@ -192,5 +199,13 @@ private:
     precision p_;
     std::vector<work> items_;
 };
+
+} // namespace detail
+
+/// What a plan gives the device to do, in order, for a batch of so many samples. A step's nodes share one buffer, so they may run as one
+/// graph; which do is decided here and nowhere else.
+inline std::vector<work> list_work(const graph& g, const execution_plan& plan, int batch, precision p) {
+    return detail::work_list(g, plan, batch, p).take();
+}
 
 } // namespace umsrep::cuda
