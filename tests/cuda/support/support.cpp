@@ -17,13 +17,12 @@
 
 #include <doctest/doctest.h>
 
-#include <dlfcn.h>
-
 #include <umsrep/backend/cuda/driver.hpp>
 #include <umsrep/backend/cuda/graph_plan.hpp>
 #include <umsrep/backend/cuda/work.hpp>
 
 #include "networks.hpp"
+#include "stub.hpp"
 
 using namespace umsrep;
 
@@ -42,11 +41,6 @@ std::vector<described_device> devices() {
         all.push_back({name, cuda::device_description(std::string_view(json))});
     }
     return all;
-}
-
-/// The stub has the driver's name, so cuDNN finds it loaded when it looks for the driver.
-void load_stub_of_driver() {
-    if (::dlopen("libcuda.so.1", RTLD_NOW) == nullptr) REQUIRE_MESSAGE(::dlopen(UMSREP_CUDA_STUB, RTLD_NOW) != nullptr, ::dlerror());
 }
 
 /// Everything that cuDNN is told of a graph, as text: two graphs of one key are the same.
@@ -135,7 +129,7 @@ std::string markdown(const table& t) {
 } // namespace
 
 TEST_CASE("every graph that the backend emits has a deterministic engine on every architecture") {
-    load_stub_of_driver();
+    support::load_driver_or_stub();
     const std::vector<described_device> all = devices();
     table t;
     const auto distinct = graphs_of(support::networks(), t);

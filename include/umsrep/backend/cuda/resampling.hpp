@@ -7,10 +7,9 @@
 
 namespace umsrep::cuda {
 
-/// Bilinear enlargement to twice height and width by cuDNN. `before`: how far in front of the image the first window of 2 x 2 pixels begins.
-/// PyTorch's pixel centres (align_corners = false) need a distance of 3/4 if windows are placed as those of a pool are; cuDNN's
-/// documentation does not say, so nothing emits this graph before a device has been asked. Our own kernels enlarge meanwhile.
-inline operation_graph forward_bilinear_twice(const node& n, int batch, precision p, cudnnFraction_t before = {3, 4}) {
+/// Bilinear enlargement to twice height and width, with the only padding for which cuDNN has an engine. Its documentation does not say where
+/// it takes the pixels' centres to be, so nothing emits this graph before a device has been asked; our own kernels enlarge meanwhile.
+inline operation_graph forward_bilinear_twice(const node& n, int batch, precision p) {
     resample r;
     r.mode = CUDNN_RESAMPLE_BILINEAR;
     r.border = CUDNN_EDGE_VAL_PAD;
@@ -18,7 +17,7 @@ inline operation_graph forward_bilinear_twice(const node& n, int batch, precisio
     r.result = whole_activation(role::output, batch, n.out, p);
     r.window = {{{2, 1}, {2, 1}}};
     r.stride = {{{1, 2}, {1, 2}}};
-    r.pad_before = {{before, before}};
+    r.pad_before = {{{1, 2}, {1, 2}}};
     r.pad_after = {{{1, 1}, {1, 1}}};
     return {"upsample_bilinear", {r}};
 }
