@@ -77,7 +77,7 @@ TEST_CASE("fp32 gets no tensor cores, tf32 does") {
 TEST_CASE("a graph that cuDNN has no engine for is named with its sizes and cuDNN's words") {
     const cuda::built_graph g(cuda::forward_batch_norm(2, {3, 4, 4}, cuda::precision::bf16, {}));
     const std::string message = test::message_of<cuda::cuda_error>([&] { cuda::find_engines(g, plans::h200(), {}, 1); });
-    CHECK(message.substr(0, 88) == "batch_norm: x 2x3x4x4 bf16, y 2x3x4x4 bf16: expected an engine of cuDNN, got CUDNN_STATU");
+    CHECK(message.starts_with("batch_norm: x 2x3x4x4 bf16, y 2x3x4x4 bf16: expected an engine of cuDNN, got CUDNN_STATU"));
     CHECK(message.find('\n') == std::string::npos);
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("an operation that cuDNN refuses is named with its sizes") {
     n.in = {8, 4, 4};
     n.out = {8, 9, 9}; // no convolution of 4 x 4 gives that
     const std::string message = test::message_of<cuda::cuda_error>([&] { const cuda::built_graph g(cuda::forward_convolution(n, 1, cuda::precision::bf16, {})); });
-    CHECK(message.substr(0, 103) == "conv: image 1x8x4x4 bf16, weight 8x8x1x1 bf16, result 1x8x9x9 bf16: cuDNN: cannot describe a convolution");
+    CHECK(message.starts_with("conv: image 1x8x4x4 bf16, weight 8x8x1x1 bf16, result 1x8x9x9 bf16: cuDNN: cannot describe a convolution"));
 }
 
 TEST_CASE("what nothing emits yet has engines too") {

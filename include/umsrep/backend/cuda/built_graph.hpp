@@ -219,7 +219,7 @@ private:
         return d;
     }
 
-    descriptor build(const reduction& r) {
+    descriptor build(const channel_sums& r) {
         descriptor how(CUDNN_BACKEND_REDUCTION_DESCRIPTOR);
         how.set(CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_REDUCE_TENSOR_ADD);
         how.set(CUDNN_ATTR_REDUCTION_COMP_TYPE, CUDNN_DATA_FLOAT);

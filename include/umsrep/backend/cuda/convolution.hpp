@@ -91,7 +91,7 @@ inline operation_graph backward_convolution_weight(const node& n, int batch, pre
 /// grad_bias, in fp32: the sum of grad_output over samples and pixels.
 inline operation_graph backward_bias(int batch, shape s, precision p) {
     const tensor g = whole_activation(role::grad_output, batch, s, p);
-    return {"bias gradient", {reduction{g, per_channel(role::grad_bias, stored_channels(s.c))}}};
+    return {"bias gradient", {channel_sums{g, per_channel(role::grad_bias, stored_channels(s.c))}}};
 }
 
 } // namespace umsrep::cuda

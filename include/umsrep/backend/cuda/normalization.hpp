@@ -76,7 +76,7 @@ inline operation_graph backward_scale_shift_weight(int batch, shape s, precision
     const tensor centred = intermediate(0, x), normalised = intermediate(1, x), product = intermediate(2, x);
     return {"scale gradient", {pointwise{CUDNN_POINTWISE_SUB, x, vector(role::mean), centred},
                                pointwise{CUDNN_POINTWISE_MUL, centred, vector(role::deviation), normalised},
-                               pointwise{CUDNN_POINTWISE_MUL, normalised, dy, product}, reduction{product, vector(role::grad_weight)}}};
+                               pointwise{CUDNN_POINTWISE_MUL, normalised, dy, product}, channel_sums{product, vector(role::grad_weight)}}};
 }
 
 } // namespace umsrep::cuda

@@ -59,12 +59,12 @@ struct norm_backward {
     tensor grad_x, grad_scale, grad_shift;
 };
 
-/// Sums over every axis along which y has size 1.
-struct reduction {
+/// y = the sums of x over every axis along which y has size 1: samples and pixels.
+struct channel_sums {
     tensor x, y;
 };
 
-using operation = std::variant<convolution, pointwise, resample, norm_forward, norm_again, norm_backward, reduction>;
+using operation = std::variant<convolution, pointwise, resample, norm_forward, norm_again, norm_backward, channel_sums>;
 
 /// What cuDNN shall compute in one kernel or a few: operations in order, tied together by the tensors they share.
 struct operation_graph {
@@ -101,7 +101,7 @@ void for_each_tensor(const operation& o, Visitor&& visit) {
             visit("x", n.x), visit("gradient", n.grad_y), visit("mean", n.mean), visit("deviation", n.deviation), visit("scale", n.scale);
             visit("gradient of x", n.grad_x), visit("gradient of scale", n.grad_scale), visit("gradient of shift", n.grad_shift);
         }
-        void operator()(const reduction& r) const { visit("x", r.x), visit("y", r.y); }
+        void operator()(const channel_sums& r) const { visit("x", r.x), visit("y", r.y); }
     };
     std::visit(each{visit}, o);
 }
