@@ -45,7 +45,7 @@ std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder)
 TEST_CASE("every kernel compiles for sm_80, sm_90 and sm_100, under a symbol of its own") {
     const auto* api = compiler();
     if (api == nullptr) return;
-    const std::vector<std::string> names = every_kernel();
+    const std::vector<std::string> names = kernel_list::every_kernel();
     CHECK(std::set<std::string>(names.begin(), names.end()).size() == names.size());
     for (const int architecture : {80, 90, 100}) {
         CAPTURE(architecture);
