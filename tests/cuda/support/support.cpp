@@ -107,7 +107,14 @@ std::map<std::string, std::pair<cuda::operation_graph, cuda::precision>> graphs_
 
 std::string markdown(const table& t) {
     std::ostringstream out;
-    out << "| graph | precision | shapes | sm_80 | sm_90 | sm_100 | tensor cores | compiled | scratch |\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n";
+    out << "# CUDA: what cuDNN supports\n\n"
+           "Written by `UMSREP_CUDA_SUPPORT=all test_cuda_support`, with cuDNN " << cuda::cudnn_version_text(cuda::cudnn().version()) << " and no device: "
+           "every graph that the backend gives cuDNN\nfor the networks in `tests/cuda/support/networks.cpp`, trained, trained with frozen norms, and inferred, "
+           "for batches of 1 and 32.\n\n"
+           "*Shapes*: different graphs of that name. Under each architecture: those that have a deterministic engine (of fp32, one without tensor\n"
+           "cores). *Tensor cores*, *compiled*: of the engines that cuDNN would take first on sm_90, how many use them, and how many it compiles when\n"
+           "the plan is made. *Scratch*: the most memory that one of them needs, MiB.\n\n"
+           "| graph | precision | shapes | sm_80 | sm_90 | sm_100 | tensor cores | compiled | scratch |\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n";
     for (const auto& [what, r] : t.graphs) {
         out << "| " << what.first << " | " << name(what.second) << " | " << r.graphs;
         for (const char* device : {"sm_80", "sm_90", "sm_100"}) {
