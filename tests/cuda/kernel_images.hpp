@@ -16,7 +16,7 @@
 #include <umsrep/backend/cuda/kernel/kernels.cuh>
 
 /// The bodies of kernels against the reference backend in double: the same numbers, once as the host's N, C, H, W, once as pixels of
-/// another type.
+/// another type. Types enter by loads and stores alone, which kernel_numbers.cpp tests: one other type is enough for each body.
 namespace umsrep::test::kernel_images {
 
 using cuda::kernel::bf16;

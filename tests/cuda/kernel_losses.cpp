@@ -116,7 +116,7 @@ float any_number(random_stream& r) { return r.normal(); }
 float zero_or_one(random_stream& r) { return static_cast<float>(r.below(2)); }
 float probability(random_stream& r) { return r.uniform(); }
 
-TEST_CASE_TEMPLATE("losses of elements and their gradients are the project's losses, masks included", T, float, bf16, fp16) {
+TEST_CASE_TEMPLATE("losses of elements and their gradients are the project's losses, masks included", T, float, fp16) {
     check_elements<T>(kernel::l1_loss{}, loss::l1{}, any_number);
     check_elements<T>(kernel::l2_loss{}, loss::l2{}, any_number);
     check_elements<T>(kernel::charbonnier_loss{0.25f}, loss::charbonnier{0.25}, any_number);
@@ -165,7 +165,7 @@ kernel::loss_report run_overlap(const kernel::overlap_options& options, problem<
     return report;
 }
 
-TEST_CASE_TEMPLATE("Dice with cross-entropy and its gradient are the project's, masks included", T, float, bf16, fp16) {
+TEST_CASE_TEMPLATE("Dice with cross-entropy and its gradient are the project's, masks included", T, float, fp16) {
     const std::vector<float> weights{2, 0.5f, 1.5f};
     for (const auto& mask : masks) {
         for (const shape s : image_shapes) {
@@ -240,7 +240,7 @@ struct class_problem : problem<T> {
     }
 };
 
-TEST_CASE_TEMPLATE("losses of classes are the project's: weights, smoothing, ignored labels, masks", T, float, bf16, fp16) {
+TEST_CASE_TEMPLATE("losses of classes are the project's: weights, smoothing, ignored labels, masks", T, float, fp16) {
     for (const auto& mask : masks)
         for (const shape s : {shape{3, 7, 5}, shape{2, 1, 1}, shape{40, 3, 2}, shape{1, 2, 2}, shape{300, 1, 1}})
             for (const int ignore : {-100, 0}) {

@@ -89,7 +89,7 @@ TEST_CASE("terms are cut into pieces that cover them") {
     }
 }
 
-TEST_CASE_TEMPLATE("softmax over channels and its gradient are the reference's", T, float, bf16, fp16) {
+TEST_CASE_TEMPLATE("softmax over channels and its gradient are the reference's", T, float, bf16) {
     for (const shape s : {shape{1, 2, 2}, shape{3, 5, 4}, shape{11, 3, 1}, shape{300, 1, 1}, shape{1000, 1, 2}})
         for (const bool accumulate : {false, true}) {
             INFO(s.c << " channels");
@@ -127,7 +127,7 @@ TEST_CASE("softmax stays finite for any finite logits, counts -infinity as nothi
     for (const double x : of({1, nan, 2})) CHECK(std::isnan(x));
 }
 
-TEST_CASE_TEMPLATE("the mean of each plane is the reference's", T, float, bf16, fp16) {
+TEST_CASE_TEMPLATE("the mean of each plane is the reference's", T, float, bf16) {
     for (const shape s : {shape{1, 7, 5}, shape{13, 3, 3}, shape{40, 1, 1}, shape{64, 17, 16}}) {
         const int batch = 3;
         reference_of<T> r(global_node(s), batch);
@@ -175,7 +175,7 @@ void check_group_norm(shape s, int groups, bool affine, bool accumulate) {
     }
 }
 
-TEST_CASE_TEMPLATE("group norm, its parameters' gradients and its input's are the reference's", T, float, bf16, fp16) {
+TEST_CASE_TEMPLATE("group norm, its parameters' gradients and its input's are the reference's", T, float, bf16) {
     for (const bool affine : {false, true})
         for (const bool accumulate : {false, true}) {
             check_group_norm<T, 1>({6, 5, 3}, 3, affine, accumulate);
@@ -205,7 +205,7 @@ void check_sums_of_channels(int rows, int channels, slice where) {
     CHECK(relative_error(total, expected) < 1e-7);
 }
 
-TEST_CASE_TEMPLATE("the sum of each channel over all pixels, in two steps", T, float, bf16, fp16) {
+TEST_CASE_TEMPLATE("the sum of each channel over all pixels, in two steps", T, float, bf16) {
     for (const int rows : {1, 63, 64, 65, 1000, 40'000}) {
         check_sums_of_channels<T, 1>(rows, 1, {});
         check_sums_of_channels<T, 1>(rows, 5, {9, 2});
@@ -245,7 +245,7 @@ void check_depthwise(shape s, int per_channel, attributes a, bool accumulate) {
     CHECK(relative_error(grad_weight, r.grad_weight) < 1e-6);
 }
 
-TEST_CASE_TEMPLATE("depthwise convolution and both its gradients are the reference's", T, float, bf16, fp16) {
+TEST_CASE_TEMPLATE("depthwise convolution and both its gradients are the reference's", T, float, bf16) {
     for (const bool accumulate : {false, true}) {
         check_depthwise<T>({3, 7, 5}, 1, {.kernel = {3, 3}, .padding = {1, 1}, .bias = true}, accumulate);
         check_depthwise<T>({8, 6, 9}, 1, {.kernel = {3, 5}, .stride = {2, 1}, .padding = {1, 2}}, accumulate);
