@@ -14,8 +14,8 @@ class Umsrep(ConanFile):
     topics = "deep-learning", "medical-imaging", "multi-task", "header-only"
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"with_io": [True, False]}
-    default_options = {"with_io": True}
+    options = {"with_io": [True, False], "with_cuda": [True, False]}
+    default_options = {"with_io": True, "with_cuda": False}
     exports_sources = "include/*", "LICENSE"
     no_copy_source = True
     generators = "CMakeDeps"
@@ -43,7 +43,7 @@ class Umsrep(ConanFile):
         toolchain.generate()
 
     def package(self):
-        for pattern in "*.hpp", "*.inl":
+        for pattern in "*.hpp", "*.inl", "*.cuh":
             copy(self, pattern, os.path.join(self.source_folder, "include"), os.path.join(self.package_folder, "include"))
         copy(self, "LICENSE", self.source_folder, os.path.join(self.package_folder, "licenses"))
 
@@ -60,5 +60,11 @@ class Umsrep(ConanFile):
             io = self.cpp_info.components["io"]
             io.set_property("cmake_target_name", "umsrep::io")
             io.requires = ["core", "libpng::libpng", "libjpeg-turbo::libjpeg-turbo", "nlohmann_json::nlohmann_json"]
+        if self.options.with_cuda:  # CUDA and cuDNN are the system's: no recipe has them. Their headers must be where the compiler looks.
+            cuda = self.cpp_info.components["cuda"]
+            cuda.set_property("cmake_target_name", "umsrep::cuda")
+            cuda.requires = ["core"]
+            if self.settings.get_safe("os") == "Linux":
+                cuda.system_libs = ["dl"]
         for component in self.cpp_info.components.values():
             component.bindirs = component.libdirs = []
