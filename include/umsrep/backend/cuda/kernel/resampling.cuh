@@ -115,11 +115,11 @@ struct upsample_bilinear_backward {
     }
 
 private:
-    /// The pixels less than a pixel of the smaller image away from its pixel `i`, and perhaps one more at either end.
+    /// The pixels whose centres are less than a pixel of the smaller image away from that of its pixel `i`.
     struct range {
         u32 begin, end;
         UMSREP_DEVICE range(u32 i, u32 factor, u32 image) {
-            const u32 first = i * factor, around = factor / 2 + 1;
+            const u32 first = i * factor, around = factor / 2;
             begin = first > around ? first - around : 0;
             end = least(first + factor + around, image);
         }
