@@ -48,7 +48,8 @@ TEST_CASE("each thing that is missing, too old or does not fit is named") {
     CHECK(reason([](auto& f) { f.cudnn_failure = "cuDNN: expected libcudnn_graph.so.9 to be loadable, got nothing"; }) ==
           "cuda: cuDNN: expected libcudnn_graph.so.9 to be loadable, got nothing");
     CHECK(reason([](auto& f) { f.cudnn_version = 90701; }) == "cuda: cuDNN: expected 9.8.0 or newer, got 9.7.1");
-    CHECK(reason([](auto& f) { f.cudnn_version = 100000; }) == "cuda: cuDNN: expected version 9, which this program was compiled with, got 10.0.0");
+    CHECK(reason([](auto& f) { f.cudnn_version = 100000; }) ==
+          "cuda: cuDNN: expected version 9, which this program was compiled with, got 10.0.0");
     CHECK(reason([](auto& f) { f.driver_version = 12040; }) ==
           "cuda: NVIDIA driver: expected one for CUDA 13.0, which cuDNN needs, got one for CUDA 12.4");
 }
@@ -68,8 +69,11 @@ TEST_CASE("what this machine lacks is said, from any thread, and nothing crashes
 }
 
 TEST_CASE("a library that is not there is refused with all names that were tried") {
-    CHECK(message_of<device_error>([] { const cuda::library none("NVIDIA driver", {"libumsrep-none.so.1", "libumsrep-none.so"}); }) ==
-          "NVIDIA driver: expected libumsrep-none.so.1 or libumsrep-none.so to be loadable, got libumsrep-none.so.1: cannot open shared object "
+    CHECK(message_of<device_error>([] {
+              const cuda::library none("NVIDIA driver", {"libumsrep-none.so.1", "libumsrep-none.so"});
+          }) ==
+          "NVIDIA driver: expected libumsrep-none.so.1 or libumsrep-none.so to be loadable, got libumsrep-none.so.1: cannot open shared "
+          "object "
           "file: No such file or directory");
 }
 
@@ -79,5 +83,6 @@ TEST_CASE("of several names the first that is there is opened, and a function th
     double (*cosine)(double) = nullptr;
     mathematics.resolve(cosine, "cos");
     CHECK(cosine(0.0) == 1.0);
-    CHECK(message_of<device_error>([&] { mathematics.resolve(cosine, "cuCosine"); }) == "libm.so.6: expected a function cuCosine, got none of that name");
+    CHECK(message_of<device_error>([&] { mathematics.resolve(cosine, "cuCosine"); }) ==
+          "libm.so.6: expected a function cuCosine, got none of that name");
 }

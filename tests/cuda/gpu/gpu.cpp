@@ -38,12 +38,14 @@ values random_values(std::size_t count, std::uint64_t number) {
 
 /// Runs a graph of fp32 tensors twice by a deterministic engine, and gives what it wrote; the runs must agree to the bit.
 /// `given`: by role; scalars too. `sizes`: elements of what it writes.
-std::map<cuda::role, values> run(const cuda::operation_graph& g, std::map<cuda::role, values> given, const std::map<cuda::role, std::size_t>& sizes) {
+std::map<cuda::role, values> run(const cuda::operation_graph& g, std::map<cuda::role, values> given,
+                                 const std::map<cuda::role, std::size_t>& sizes) {
     const cuda::device device;
     const cuda::cudnn_handle handle(device.stream());
     const cuda::device_description description(0);
     const cuda::built_graph built(g);
-    const cuda::graph_plan plan(built, cuda::find_engines(built, description, cuda::demands_of(cuda::precision::fp32, true), 1).front(), description);
+    const cuda::graph_plan plan(built, cuda::find_engines(built, description, cuda::demands_of(cuda::precision::fp32, true), 1).front(),
+                                description);
     const cuda::graph_plan again(built, std::string_view(plan.json()), description);
 
     std::map<cuda::role, values> first;
@@ -96,7 +98,8 @@ TEST_CASE("a convolution with bias and relu is a correlation in NHWC") {
     layer.out = {k, h, w};
     layer.a.kernel = 3;
     layer.a.padding = 1;
-    const gpu::values x = gpu::random_values(n * h * w * pitch_c, 1), weight = gpu::random_values(k * 9 * c, 2), bias = gpu::random_values(k, 3);
+    const gpu::values x = gpu::random_values(n * h * w * pitch_c, 1), weight = gpu::random_values(k * 9 * c, 2),
+                      bias = gpu::random_values(k, 3);
     gpu::values expected(n * h * w * k, 0.0f);
     for (int i = 0; i < n; ++i)
         for (int y = 0; y < h; ++y)
@@ -113,8 +116,9 @@ TEST_CASE("a convolution with bias and relu is a correlation in NHWC") {
                             }
                     expected[static_cast<std::size_t>(((i * h + y) * w + z) * k + o)] = std::max(sum, 0.0f);
                 }
-    const auto got = gpu::run(cuda::forward_convolution(layer, n, cuda::precision::fp32, {true, false, true}),
-                              {{cuda::role::input, x}, {cuda::role::weight, weight}, {cuda::role::bias, bias}}, {{cuda::role::output, expected.size()}});
+    const auto got =
+        gpu::run(cuda::forward_convolution(layer, n, cuda::precision::fp32, {true, false, true}),
+                 {{cuda::role::input, x}, {cuda::role::weight, weight}, {cuda::role::bias, bias}}, {{cuda::role::output, expected.size()}});
     gpu::check_near(expected, got.at(cuda::role::output), 1e-5f);
 }
 
@@ -130,7 +134,8 @@ TEST_CASE("an average pool's backward spreads each gradient over its window") {
     for (std::size_t y = 0; y < 4; ++y)
         for (std::size_t x = 0; x < 4; ++x)
             for (std::size_t c = 0; c < 8; ++c) expected[(y * 4 + x) * 8 + c] = dy[(y / 2 * 2 + x / 2) * 8 + c] / 4;
-    const auto got = gpu::run(cuda::backward_pool(layer, 1, cuda::precision::fp32), {{cuda::role::grad_output, dy}}, {{cuda::role::grad_input, expected.size()}});
+    const auto got = gpu::run(cuda::backward_pool(layer, 1, cuda::precision::fp32), {{cuda::role::grad_output, dy}},
+                              {{cuda::role::grad_input, expected.size()}});
     gpu::check_near(expected, got.at(cuda::role::grad_input), 1e-6f);
 }
 
@@ -139,10 +144,16 @@ TEST_CASE("running variance moves by the unbiased variance of the batch, as in t
     constexpr std::size_t c = 8, pixels = 6;
     const gpu::values x = gpu::random_values(pixels * c, 1), ones(c, 1.0f), zeros(c, 0.0f);
     using cuda::role;
-    const auto got = gpu::run(cuda::forward_batch_norm(1, {8, 2, 3}, cuda::precision::fp32, {}),
-                              {{role::input, x}, {role::weight, ones}, {role::bias, zeros}, {role::epsilon, {1e-5f}}, {role::momentum, {0.1f}},
-                               {role::running_mean, zeros}, {role::running_variance, ones}},
-                              {{role::output, x.size()}, {role::mean, c}, {role::deviation, c}, {role::next_running_mean, c}, {role::next_running_variance, c}});
+    const auto got = gpu::run(
+        cuda::forward_batch_norm(1, {8, 2, 3}, cuda::precision::fp32, {}),
+        {{role::input, x},
+         {role::weight, ones},
+         {role::bias, zeros},
+         {role::epsilon, {1e-5f}},
+         {role::momentum, {0.1f}},
+         {role::running_mean, zeros},
+         {role::running_variance, ones}},
+        {{role::output, x.size()}, {role::mean, c}, {role::deviation, c}, {role::next_running_mean, c}, {role::next_running_variance, c}});
     gpu::values mean(c, 0.0f), variance(c, 0.0f);
     for (std::size_t i = 0; i < x.size(); ++i) mean[i % c] += 0.1f * x[i] / pixels;
     for (std::size_t i = 0; i < x.size(); ++i) variance[i % c] += (x[i] - 10 * mean[i % c]) * (x[i] - 10 * mean[i % c]) / (pixels - 1);
@@ -160,6 +171,7 @@ TEST_CASE("cuDNN's bilinear enlargement has PyTorch's pixel centres, so that it 
     gpu::values x(4 * 8, 0.0f), expected(2 * 8 * 8, 0.0f);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i / 8);
     for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = std::clamp(static_cast<float>(i / 8 % 8) / 2 - 0.25f, 0.0f, 3.0f);
-    const auto got = gpu::run(cuda::forward_bilinear_twice(layer, 1, cuda::precision::fp32), {{cuda::role::input, x}}, {{cuda::role::output, expected.size()}});
+    const auto got = gpu::run(cuda::forward_bilinear_twice(layer, 1, cuda::precision::fp32), {{cuda::role::input, x}},
+                              {{cuda::role::output, expected.size()}});
     gpu::check_near(expected, got.at(cuda::role::output), 1e-6f);
 }

@@ -179,6 +179,7 @@ TEST_CASE("frozen stages have no graph backward") {
     m.first_trained_stage = 5;
     for (const std::string& name : graphs_test::names<graphs_test::residual_net>(m)) {
         CHECK(name.find("batch_norm") == std::string::npos);
-        if (name.find("backward") != std::string::npos || name.find("gradient") != std::string::npos) CHECK(name.find("conv") == std::string::npos);
+        if (name.find("backward") != std::string::npos || name.find("gradient") != std::string::npos)
+            CHECK(name.find("conv") == std::string::npos);
     }
 }

@@ -86,7 +86,8 @@ TEST_CASE("an operation that cuDNN refuses is named with its sizes") {
     n.kind = op::conv;
     n.in = {8, 4, 4};
     n.out = {8, 9, 9}; // no convolution of 4 x 4 gives that
-    const std::string message = test::message_of<cuda::cuda_error>([&] { const cuda::built_graph g(cuda::forward_convolution(n, 1, cuda::precision::bf16, {})); });
+    const std::string message =
+        test::message_of<cuda::cuda_error>([&] { const cuda::built_graph g(cuda::forward_convolution(n, 1, cuda::precision::bf16, {})); });
     CHECK(message.starts_with("conv: image 1x8x4x4 bf16, weight 8x8x1x1 bf16, result 1x8x9x9 bf16: cuDNN: cannot describe a convolution"));
 }
 
@@ -96,12 +97,15 @@ TEST_CASE("what nothing emits yet has engines too") {
     up.kind = op::upsample_bilinear;
     up.in = {8, 16, 16};
     up.out = {8, 32, 32};
-    CHECK(cuda::find_engines(cuda::built_graph(cuda::forward_bilinear_twice(up, 4, cuda::precision::bf16)), device, {true, false}, 1).size() == 1);
+    CHECK(cuda::find_engines(cuda::built_graph(cuda::forward_bilinear_twice(up, 4, cuda::precision::bf16)), device, {true, false}, 1)
+              .size() == 1);
     node n;
     n.kind = op::conv;
     n.in = n.out = {64, 32, 32};
     n.a.kernel = 3;
     n.a.padding = 1;
     for (const bool adds : {false, true})
-        CHECK(cuda::find_engines(cuda::built_graph(cuda::backward_convolution_input(n, 4, cuda::precision::bf16, adds, true)), device, {true, false}, 1).size() == 1);
+        CHECK(cuda::find_engines(cuda::built_graph(cuda::backward_convolution_input(n, 4, cuda::precision::bf16, adds, true)), device,
+                                 {true, false}, 1)
+                  .size() == 1);
 }

@@ -7,7 +7,8 @@
 
 namespace support {
 
-/// For engines that cuDNN compiles: it looks for a driver first. The toolkit's stub has the driver's name, so cuDNN finds it if it is loaded.
+/// For engines that cuDNN compiles: it looks for a driver first. The toolkit's stub has the driver's name, so cuDNN finds it once it is
+/// loaded.
 inline void load_driver_or_stub() {
     if (::dlopen("libcuda.so.1", RTLD_NOW) == nullptr) REQUIRE_MESSAGE(::dlopen(UMSREP_CUDA_STUB, RTLD_NOW) != nullptr, ::dlerror());
 }

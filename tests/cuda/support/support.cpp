@@ -50,7 +50,8 @@ std::string key_of(const cuda::operation_graph& g) {
     for (const cuda::operation& o : g.operations) {
         key << '|' << o.index();
         if (const auto* c = std::get_if<cuda::convolution>(&o))
-            key << ' ' << int(c->what) << ' ' << c->padding.h << ' ' << c->padding.w << ' ' << c->stride.h << ' ' << c->stride.w << ' ' << c->dilation.h << ' ' << c->dilation.w;
+            key << ' ' << int(c->what) << ' ' << c->padding.h << ' ' << c->padding.w << ' ' << c->stride.h << ' ' << c->stride.w << ' '
+                << c->dilation.h << ' ' << c->dilation.w;
         if (const auto* p = std::get_if<cuda::pointwise>(&o)) key << ' ' << p->mode;
         if (const auto* r = std::get_if<cuda::resample>(&o)) {
             key << ' ' << r->backward << ' ' << r->mode;
@@ -86,7 +87,8 @@ struct table {
 };
 
 /// The distinct graphs of all networks in all modes, forward and backward.
-std::map<std::string, std::pair<cuda::operation_graph, cuda::precision>> graphs_of(const std::vector<support::network_case>& networks, table& t) {
+std::map<std::string, std::pair<cuda::operation_graph, cuda::precision>> graphs_of(const std::vector<support::network_case>& networks,
+                                                                                   table& t) {
     std::map<std::string, std::pair<cuda::operation_graph, cuda::precision>> distinct;
     for (const support::network_case& c : networks) {
         REQUIRE_MESSAGE(c.graph.ok(), c.name, ": ", to_string(c.graph.error));
@@ -108,20 +110,27 @@ std::map<std::string, std::pair<cuda::operation_graph, cuda::precision>> graphs_
 std::string markdown(const table& t) {
     std::ostringstream out;
     out << "# CUDA: what cuDNN supports\n\n"
-           "Written by `UMSREP_CUDA_SUPPORT=all test_cuda_support`, with cuDNN " << cuda::cudnn_version_text(cuda::cudnn().version()) << " and no device: "
-           "every graph that the backend gives cuDNN\nfor the networks in `tests/cuda/support/networks.cpp`, trained, trained with frozen norms, and inferred, "
+           "Written by `UMSREP_CUDA_SUPPORT=all test_cuda_support`, with cuDNN "
+        << cuda::cudnn_version_text(cuda::cudnn().version())
+        << " and no device: "
+           "every graph that the backend gives cuDNN\nfor the networks in `tests/cuda/support/networks.cpp`, trained, trained with frozen "
+           "norms, and inferred, "
            "for batches of 1 and 32.\n\n"
-           "*Shapes*: different graphs of that name. Under each architecture: those that have a deterministic engine (of fp32, one without tensor\n"
-           "cores). *Tensor cores*, *compiled*: of the engines that cuDNN would take first on sm_90, how many use them, and how many it compiles when\n"
+           "*Shapes*: different graphs of that name. Under each architecture: those that have a deterministic engine (of fp32, one without "
+           "tensor\n"
+           "cores). *Tensor cores*, *compiled*: of the engines that cuDNN would take first on sm_90, how many use them, and how many it "
+           "compiles when\n"
            "the plan is made. *Scratch*: the most memory that one of them needs, MiB.\n\n"
-           "| graph | precision | shapes | sm_80 | sm_90 | sm_100 | tensor cores | compiled | scratch |\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n";
+           "| graph | precision | shapes | sm_80 | sm_90 | sm_100 | tensor cores | compiled | scratch "
+           "|\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n";
     for (const auto& [what, r] : t.graphs) {
         out << "| " << what.first << " | " << name(what.second) << " | " << r.graphs;
         for (const char* device : {"sm_80", "sm_90", "sm_100"}) {
             const auto without = r.without.find(device);
             out << " | " << r.graphs - (without == r.without.end() ? 0 : without->second);
         }
-        out << " | " << r.tensor_cores << " | " << r.compiled << " | " << std::fixed << std::setprecision(1) << double(r.workspace) / (1 << 20) << " |\n";
+        out << " | " << r.tensor_cores << " | " << r.compiled << " | " << std::fixed << std::setprecision(1)
+            << double(r.workspace) / (1 << 20) << " |\n";
     }
     out << "\n| kernel of our own | networks |\n|---|---|\n";
     for (const auto& [kernel, networks] : t.kernels) {
@@ -152,7 +161,8 @@ TEST_CASE("every graph that the backend emits has a deterministic engine on ever
             csv << '"' << built.name() << "\"," << name(p) << ',' << d.name << ',';
             try {
                 const cuda::engine e = std::move(cuda::find_engines(built, d.description, cuda::demands_of(p, true), 1).front());
-                const bool compiled = e.has(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION), cores = built.multiplies() && e.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
+                const bool compiled = e.has(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION),
+                           cores = built.multiplies() && e.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
                 csv << e.number << ',' << e.workspace << ',' << cores << ',' << compiled << '\n';
                 if (d.name == "sm_90") r.compiled += compiled, r.tensor_cores += cores;
                 r.workspace = std::max(r.workspace, e.workspace);

@@ -52,8 +52,10 @@ inline machine_facts survey() {
             int major = 0, minor = 0;
             api.check(api.device_get(&device, i), "find a device");
             api.check(api.device_name(name, sizeof name, device), "ask a device for its name");
-            api.check(api.device_attribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device), "ask a device for its architecture");
-            api.check(api.device_attribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device), "ask a device for its architecture");
+            api.check(api.device_attribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
+                      "ask a device for its architecture");
+            api.check(api.device_attribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device),
+                      "ask a device for its architecture");
             facts.devices.push_back({name, 10 * major + minor});
         }
     } catch (const device_error& e) {
@@ -79,7 +81,8 @@ inline availability judge(const machine_facts& facts, int device) {
         return no("expected a device number below " + std::to_string(facts.devices.size()) + ", got " + std::to_string(device));
     const device_facts& d = facts.devices[static_cast<std::size_t>(device)];
     if (d.architecture < oldest_architecture)
-        return no(d.name + ": expected architecture sm_" + std::to_string(oldest_architecture) + " or newer, got sm_" + std::to_string(d.architecture));
+        return no(d.name + ": expected architecture sm_" + std::to_string(oldest_architecture) + " or newer, got sm_" +
+                  std::to_string(d.architecture));
     if (!facts.cudnn_failure.empty()) return no(facts.cudnn_failure);
     if (facts.cudnn_version / 10000 != CUDNN_MAJOR)
         return no("cuDNN: expected version " + std::to_string(CUDNN_MAJOR) + ", which this program was compiled with, got " +
@@ -87,8 +90,8 @@ inline availability judge(const machine_facts& facts, int device) {
     if (facts.cudnn_version < oldest_cudnn)
         return no("cuDNN: expected " + cudnn_version_text(oldest_cudnn) + " or newer, got " + cudnn_version_text(facts.cudnn_version));
     if (static_cast<std::size_t>(facts.driver_version) / 1000 < facts.cudnn_runtime / 1000)
-        return no("NVIDIA driver: expected one for CUDA " + cuda_version_text(static_cast<int>(facts.cudnn_runtime)) + ", which cuDNN needs, got one for CUDA " +
-                  cuda_version_text(facts.driver_version));
+        return no("NVIDIA driver: expected one for CUDA " + cuda_version_text(static_cast<int>(facts.cudnn_runtime)) +
+                  ", which cuDNN needs, got one for CUDA " + cuda_version_text(facts.driver_version));
     return {true, d.name};
 }
 

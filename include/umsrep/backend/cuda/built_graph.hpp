@@ -56,7 +56,8 @@ public:
         const char* separator = ": ";
         for (const operation& o : g.operations)
             for_each_tensor(o, [&](const char* word, const tensor& t) {
-                if (t.inside || t.by_value || t.size[2] * t.size[3] * t.size[0] == 1) return; // numbers of channels: they follow from the rest
+                if (t.inside || t.by_value || t.size[2] * t.size[3] * t.size[0] == 1)
+                    return; // numbers of channels: they follow from the rest
                 s += std::exchange(separator, ", ") + std::string(word) + " " + cuda::text(t);
             });
         return s;

@@ -58,7 +58,9 @@ inline constexpr cudnnBackendAttributeType_t attribute_type<cudnnBackendBehavior
 /// One of cuDNN's descriptors, owned. What another refers to must live as long as the other.
 class descriptor {
 public:
-    explicit descriptor(cudnnBackendDescriptorType_t type) { cudnn().check(cudnn().create_descriptor(type, &handle_), "create a descriptor"); }
+    explicit descriptor(cudnnBackendDescriptorType_t type) {
+        cudnn().check(cudnn().create_descriptor(type, &handle_), "create a descriptor");
+    }
     descriptor(descriptor&& other) noexcept : handle_{std::exchange(other.handle_, nullptr)} {}
     descriptor& operator=(descriptor&& other) noexcept {
         std::swap(handle_, other.handle_);

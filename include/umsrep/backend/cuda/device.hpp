@@ -63,8 +63,12 @@ public:
     void* address() const { return reinterpret_cast<void*>(address_); }
 
     /// Starts a copy of all its bytes from or to the host.
-    void read_from(const void* host, const device& d) { driver().check(driver().copy_to_device(address_, host, bytes_, d.stream()), "copy to the device"); }
-    void write_to(void* host, const device& d) const { driver().check(driver().copy_to_host(host, address_, bytes_, d.stream()), "copy to the host"); }
+    void read_from(const void* host, const device& d) {
+        driver().check(driver().copy_to_device(address_, host, bytes_, d.stream()), "copy to the device");
+    }
+    void write_to(void* host, const device& d) const {
+        driver().check(driver().copy_to_host(host, address_, bytes_, d.stream()), "copy to the host");
+    }
 
 private:
     CUdeviceptr address_ = 0;

@@ -66,7 +66,8 @@ public:
         const char *name = nullptr, *sentence = nullptr;
         error_name(result, &name);
         error_string(result, &sentence);
-        return std::string(name != nullptr ? name : "unknown error") + " (" + (sentence != nullptr ? sentence : std::to_string(result)) + ")";
+        return std::string(name != nullptr ? name : "unknown error") + " (" + (sentence != nullptr ? sentence : std::to_string(result)) +
+               ")";
     }
 
     /// Throws cuda_error where a call did not succeed. `action`: what was being done, "allocate 64 MiB".

@@ -44,19 +44,21 @@ inline void append_epilogue(operation_graph& g, const epilogue& e, tensor x, con
 /// y = relu(x + bias + skip) of roles input, bias, skip and output: where it is no other graph's epilogue.
 inline operation_graph forward_elementwise(int batch, shape s, precision p, const epilogue& e) {
     operation_graph g;
-    append_epilogue(g, e, elements(role::input, batch, s, p), per_channel(role::bias, stored_channels(s.c)), elements(role::skip, batch, s, p),
-                    elements(role::output, batch, s, p));
+    append_epilogue(g, e, elements(role::input, batch, s, p), per_channel(role::bias, stored_channels(s.c)),
+                    elements(role::skip, batch, s, p), elements(role::output, batch, s, p));
     return g;
 }
 
 inline operation_graph forward_sigmoid(int batch, shape s, precision p) {
-    return {"sigmoid", {pointwise{CUDNN_POINTWISE_SIGMOID_FWD, elements(role::input, batch, s, p), {}, elements(role::output, batch, s, p)}}};
+    return {"sigmoid",
+            {pointwise{CUDNN_POINTWISE_SIGMOID_FWD, elements(role::input, batch, s, p), {}, elements(role::output, batch, s, p)}}};
 }
 
 /// The gradient of a ReLU by its output, which is positive where its input was.
 inline operation_graph backward_relu(int batch, shape s, precision p) {
-    return {"relu backward", {pointwise{CUDNN_POINTWISE_RELU_BWD, elements(role::output, batch, s, p), elements(role::grad_output, batch, s, p),
-                                        elements(role::grad_input, batch, s, p)}}};
+    return {"relu backward",
+            {pointwise{CUDNN_POINTWISE_RELU_BWD, elements(role::output, batch, s, p), elements(role::grad_output, batch, s, p),
+                       elements(role::grad_input, batch, s, p)}}};
 }
 
 /// g y (1 - y), by the output y and its gradient g. cuDNN's own sigmoid backward wants the input, which nobody keeps.
@@ -69,8 +71,9 @@ inline operation_graph backward_sigmoid(int batch, shape s, precision p) {
 
 /// grad_input = grad_output + grad_skip: what one reader says of a value's gradient, added to what others said.
 inline operation_graph add_gradients(int batch, shape s, precision p) {
-    return {"add gradients", {pointwise{CUDNN_POINTWISE_ADD, elements(role::grad_output, batch, s, p), elements(role::grad_skip, batch, s, p),
-                                        elements(role::grad_input, batch, s, p)}}};
+    return {"add gradients",
+            {pointwise{CUDNN_POINTWISE_ADD, elements(role::grad_output, batch, s, p), elements(role::grad_skip, batch, s, p),
+                       elements(role::grad_input, batch, s, p)}}};
 }
 
 } // namespace umsrep::cuda

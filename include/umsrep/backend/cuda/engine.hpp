@@ -83,7 +83,8 @@ inline std::vector<engine> propose(const built_graph& g, const device_descriptio
 /// The engines that compute a graph on a device as demanded, the one that should be fastest first, no more than `limit`: those that cuDNN's
 /// heuristic mode A proposes or, where it proposes none, the fallbacks. Throws cuda_error with the graph's name and sizes, and cuDNN's
 /// words, where there is none.
-inline std::vector<engine> find_engines(const built_graph& g, const device_description& device, const engine_demands& demands, std::size_t limit) {
+inline std::vector<engine> find_engines(const built_graph& g, const device_description& device, const engine_demands& demands,
+                                        std::size_t limit) {
     constexpr std::int64_t all = 1000;
     const std::int64_t few = static_cast<std::int64_t>(limit); // the first ones mostly do, and cost a tenth of all
     std::string refusal = "none that is as demanded";

@@ -24,7 +24,9 @@ inline constexpr storage_policy device_storage{
 inline tensor activation(role r, int batch, shape s, precision p) { return images(r, batch, s, storage_type(p), stored_channels(s.c)); }
 
 /// An activation as all others see it: the room behind its channels is channels too.
-inline tensor whole_activation(role r, int batch, shape s, data_type type) { return images(r, batch, {stored_channels(s.c), s.h, s.w}, type); }
+inline tensor whole_activation(role r, int batch, shape s, data_type type) {
+    return images(r, batch, {stored_channels(s.c), s.h, s.w}, type);
+}
 inline tensor whole_activation(role r, int batch, shape s, precision p) { return whole_activation(r, batch, s, storage_type(p)); }
 
 } // namespace umsrep::cuda

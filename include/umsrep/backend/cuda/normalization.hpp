@@ -50,7 +50,8 @@ inline operation_graph backward_batch_norm(int batch, shape s, precision p, bool
         g.operations.push_back(pointwise{CUDNN_POINTWISE_RELU_BWD, y, dy, behind_norm});
     }
     g.operations.push_back(norm_backward{x, behind_norm, vector(role::mean), vector(role::deviation), vector(role::weight),
-                                         whole_activation(role::grad_input, batch, s, p), vector(role::grad_weight), vector(role::grad_bias)});
+                                         whole_activation(role::grad_input, batch, s, p), vector(role::grad_weight),
+                                         vector(role::grad_bias)});
     return g;
 }
 
@@ -59,14 +60,16 @@ inline operation_graph forward_scale_shift(int batch, shape s, precision p, cons
     const tensor y = whole_activation(role::output, batch, s, p), scaled = intermediate(0, y);
     operation_graph g{"scale", {pointwise{CUDNN_POINTWISE_MUL, whole_activation(role::input, batch, s, p),
                                           per_channel(role::weight, stored_channels(s.c)), scaled}}};
-    append_epilogue(g, {true, e.skip, e.relu}, scaled, per_channel(role::bias, stored_channels(s.c)), whole_activation(role::skip, batch, s, p), y);
+    append_epilogue(g, {true, e.skip, e.relu}, scaled, per_channel(role::bias, stored_channels(s.c)),
+                    whole_activation(role::skip, batch, s, p), y);
     return g;
 }
 
 /// grad_input = grad_output weight: the same backward.
 inline operation_graph backward_scale_shift_input(int batch, shape s, precision p) {
-    return {"scale backward", {pointwise{CUDNN_POINTWISE_MUL, whole_activation(role::grad_output, batch, s, p),
-                                         per_channel(role::weight, stored_channels(s.c)), whole_activation(role::grad_input, batch, s, p)}}};
+    return {"scale backward",
+            {pointwise{CUDNN_POINTWISE_MUL, whole_activation(role::grad_output, batch, s, p),
+                       per_channel(role::weight, stored_channels(s.c)), whole_activation(role::grad_input, batch, s, p)}}};
 }
 
 /// grad_weight = sum of grad_output (input - mean) deviation over samples and pixels: of a normalisation by constant statistics.

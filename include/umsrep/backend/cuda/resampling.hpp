@@ -7,8 +7,8 @@
 
 namespace umsrep::cuda {
 
-/// Bilinear enlargement to twice height and width, with the only padding for which cuDNN has an engine. Its documentation does not say where
-/// it takes the pixels' centres to be, so nothing emits this graph before a device has been asked; our own kernels enlarge meanwhile.
+/// Bilinear enlargement to twice height and width, with the only padding for which cuDNN has an engine. Its documentation does not say
+/// where it takes the pixels' centres to be, so nothing emits this graph before a device has been asked; our own kernels enlarge meanwhile.
 inline operation_graph forward_bilinear_twice(const node& n, int batch, precision p) {
     resample r;
     r.mode = CUDNN_RESAMPLE_BILINEAR;
