@@ -80,13 +80,13 @@ void add_run_options(CLI::App& app, experiment::run_options& o, std::vector<std:
         ->check(CLI::Range(48, 1000000))->capture_default_str();
     app.add_option("--size", o.data.size, "Height and width that images are resized to")->check(image_size)->capture_default_str();
     app.add_option("--epochs", o.tuning.epochs, "Of fine-tuning, at most")->check(CLI::Range(1, 10000))->capture_default_str();
-    app.add_option("--patience", o.tuning.patience, "Epochs without a better validation loss before a run stops; 0: never")
+    app.add_option("--patience", o.tuning.patience, "Epochs without better validation figures before a run stops; 0: never")
         ->check(CLI::Range(0, 10000))->capture_default_str();
     app.add_option("--images-per-epoch", o.tuning.images_per_epoch, "At least; fewer labelled images come several times in an epoch")
         ->check(CLI::Range(1, 1000000))->capture_default_str();
     app.add_option("--pretrain-epochs", o.pretraining.epochs, "Of stage 1")->check(CLI::Range(1, 10000))->capture_default_str();
     app.add_option("--batch", o.tuning.batch, "Images in a batch")->check(CLI::Range(1, 1024))->capture_default_str();
-    app.add_option("--learning-rate", o.tuning.learning_rate, "Of AdamW, at its highest")
+    app.add_option("--learning-rate", o.tuning.learning_rate, "Of AdamW in fine-tuning, at its highest")
         ->check(CLI::PositiveNumber)->capture_default_str();
     app.add_option("--threads", o.threads, "Threads that compute; results do not depend on them")
         ->check(CLI::Range(1, 1024))->capture_default_str();

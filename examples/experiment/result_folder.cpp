@@ -51,7 +51,7 @@ json read(const fs::path& path) {
     return content;
 }
 
-/// Adds what `list` lacks of `more`; numbers in their order.
+/// Adds what `list` lacks of `more`, at the end; numbers in their order.
 void unite(json& list, const json& more) {
     for (const json& element : more)
         if (std::ranges::find(list, element) == list.end()) list.push_back(element);
@@ -107,16 +107,20 @@ void result_folder::begin(const json& settings) const { write(path_ / "experimen
 json result_folder::united(const json& settings) const {
     const fs::path file = path_ / "experiment.json";
     if (!fs::exists(file)) return settings;
-    const json earlier = read(file);
-    json result = settings;
-    for (auto& [name, value] : result.items()) {
-        const json was = earlier.contains(name) ? earlier[name] : json{};
-        if (name == "machine" && !was.is_null()) value = was;
-        else if (value.is_array() && was.is_array()) unite(value, was);
+    json earlier = read(file);
+    json result = earlier;
+    for (const auto& [name, value] : settings.items()) {
+        if (name == "machine") continue;
+        json& was = result[name];
+        if (was.is_array() && value.is_array()) unite(was, value);
         else if (was != value)
             throw umsrep::option_error(file.string() + ": " + name, was.dump() + ", as the folder was begun",
                                        value.dump() + "; take another --out");
     }
+    // Seconds are compared between runs: more of them only where the others were made. An unfinished experiment may go on elsewhere.
+    if (result != earlier && earlier["machine"] != settings["machine"])
+        throw umsrep::option_error(file.string() + ": machine", earlier["machine"].dump() + " for more runs than the folder was begun with",
+                                   settings["machine"].dump());
     return result;
 }
 

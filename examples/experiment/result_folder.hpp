@@ -28,8 +28,8 @@ public:
     result_folder& operator=(const result_folder&) = delete;
 
     /// What the folder is of once these settings are added to experiment.json, if it is there. More families, arms, budgets and seeds may
-    /// be asked for, or fewer: the lists are united, in the order of `settings` as far as they go, and no run that is there changes its
-    /// meaning. All else but "machine" must be the same. Throws option_error naming the first setting that differs.
+    /// be asked for, or fewer: the lists are united, and no run that is there changes its meaning. All else must be the same, "machine"
+    /// only where there are to be more runs than before. Throws option_error naming the first setting that differs.
     nlohmann::ordered_json united(const nlohmann::ordered_json& settings) const;
     /// Writes experiment.json.
     void begin(const nlohmann::ordered_json& settings) const;

@@ -27,6 +27,9 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
+/// Raised whenever networks or training change: runs of two protocols cannot be compared.
+constexpr int protocol = 2;
+
 std::string_view name_of(modality m) { return m == modality::cxr ? "cxr" : "echo"; }
 
 std::vector<family> chosen_families(const std::vector<std::string>& names) {
@@ -79,6 +82,7 @@ json describe(const run_options& o, const std::vector<family>& asked, const std:
                  {"echo", "simulated"},
                  {"simulated_training_images", o.data.simulated}};
     j["version"] = umsrep::library_version;
+    j["protocol"] = protocol;
     j["machine"] = {{"processor", processor()}, {"threads", o.threads}};
     return j;
 }

@@ -175,8 +175,11 @@ private:
     double quality(model& m, std::uint64_t mask) {
         const auto predicted = m.predict(valid_images_);
         double sum = 0;
-        for (int h = 0; h < heads; ++h)
-            if ((mask >> h & 1U) != 0) sum += job_->quality(h, predicted.outputs[static_cast<std::size_t>(h)]);
+        for (int h = 0; h < heads; ++h) {
+            if ((mask >> h & 1U) == 0) continue;
+            const double of_task = job_->quality(h, predicted.outputs[static_cast<std::size_t>(h)]);
+            if (!std::isnan(of_task)) sum += of_task; // what diverged counts nothing
+        }
         return sum / std::popcount(mask);
     }
 

@@ -108,13 +108,27 @@ TEST_CASE("a folder takes more arms and budgets, and keeps what is there") {
     const fs::path out = folder / "run";
     succeed(tiny(out, "joint-scratch"));
     const auto before = contents_of(out / "runs");
-    succeed(tiny(out, "separate", "6"));
+    succeed(tiny(out, "separate,joint-frozen", "6,12"));
     const auto now = contents_of(out / "runs");
     CHECK(now.size() > before.size());
     for (const auto& [name, content] : before) CHECK(now.at(name) == content);
     const std::string settings = contents_of(out).at("experiment.json");
     CHECK(settings.find("joint-scratch") != std::string::npos);
     CHECK(settings.find("separate") != std::string::npos);
+    CHECK(settings.find("12") != std::string::npos);
+}
+
+TEST_CASE("features computed once save the encoder's work") {
+    const temporary_folder folder;
+    const fs::path out = folder / "run";
+    succeed(tiny(out, "joint-frozen,joint-frozen-cached"));
+    const io::csv costs = io::csv::read(out / "costs.csv");
+    REQUIRE(costs.rows() == 2);
+    const std::size_t arm = costs.column("arm"), macs = costs.column("macs_total");
+    const std::size_t cached = costs.at(0, arm) == "joint-frozen-cached" ? 0 : 1;
+    const double saved = 1 - std::stod(costs.at(cached, macs)) / std::stod(costs.at(1 - cached, macs));
+    CHECK(saved > 0.3); // each image comes several times
+    CHECK(saved < 1);
 }
 
 TEST_CASE("a folder takes only runs that can be compared with its others") {

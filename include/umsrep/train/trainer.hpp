@@ -432,7 +432,6 @@ private:
         }
     }
 
-    /// NaN when no head has a loss: nothing to compare epochs by.
     std::string trained_heads() const {
         std::string names;
         for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
@@ -440,6 +439,7 @@ private:
         return names;
     }
 
+    /// NaN when no head has a loss: nothing to compare epochs by.
     double weighted_sum(const std::vector<double>& losses_of_heads) const {
         double sum = 0;
         bool any = false;

@@ -13,9 +13,17 @@
 
 namespace umsrep::cuda {
 
-/// The word by which cuDNN knows the type of an attribute's elements.
+namespace detail {
+template <class>
+inline constexpr bool is_attribute_type = false;
+}
+
+/// The word by which cuDNN knows the type of an attribute's elements. Another type does not compile.
 template <class T>
-inline constexpr cudnnBackendAttributeType_t attribute_type{}; // of these types only:
+inline constexpr cudnnBackendAttributeType_t attribute_type = [] {
+    static_assert(detail::is_attribute_type<T>, "umsrep: cuDNN has no attributes of this type");
+    return cudnnBackendAttributeType_t{};
+}();
 template <>
 inline constexpr cudnnBackendAttributeType_t attribute_type<void*> = CUDNN_TYPE_VOID_PTR;
 template <>

@@ -8,9 +8,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <span>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -109,8 +109,9 @@ private:
 
     /// None where there is no such file, it is damaged, or it belongs to another key.
     static std::optional<compiled_kernels> read(const std::filesystem::path& file, const std::string& expected_key) {
-        std::ifstream in(file, std::ios::binary);
-        const std::string content{std::istreambuf_iterator<char>(in), {}};
+        std::ostringstream bytes;
+        if (std::ifstream in(file, std::ios::binary); !in || !(bytes << in.rdbuf())) return std::nullopt; // as a folder of that name
+        const std::string content = bytes.str();
         std::string_view rest = content;
         std::uint64_t sum = 0, symbols = 0;
         std::string key;

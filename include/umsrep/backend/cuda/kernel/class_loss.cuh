@@ -101,7 +101,7 @@ struct cross_entropy {
     pixels<const T> logits;
     const loss_share* share;
     float* values;      ///< one per pixel
-    pixels<T> gradient; ///< data null: not wanted
+    pixels<T> gradient; ///< data null: not wanted; other memory than `logits`
 
     struct sums {
         exp_sum all;
@@ -153,7 +153,7 @@ struct focal_cross_entropy {
     pixels<const T> logits;
     const loss_share* share;
     float* values;
-    pixels<T> gradient; ///< data null: not wanted
+    pixels<T> gradient; ///< data null: not wanted; other memory than `logits`
 
     struct sums {
         exp_sum all, others; ///< others: without the label's class, so that 1 - p_y is a sum and no difference

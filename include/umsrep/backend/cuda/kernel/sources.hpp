@@ -433,7 +433,7 @@ struct cross_entropy {
     pixels<const T> logits;
     const loss_share* share;
     float* values;      ///< one per pixel
-    pixels<T> gradient; ///< data null: not wanted
+    pixels<T> gradient; ///< data null: not wanted; other memory than `logits`
 
     struct sums {
         exp_sum all;
@@ -485,7 +485,7 @@ struct focal_cross_entropy {
     pixels<const T> logits;
     const loss_share* share;
     float* values;
-    pixels<T> gradient; ///< data null: not wanted
+    pixels<T> gradient; ///< data null: not wanted; other memory than `logits`
 
     struct sums {
         exp_sum all, others; ///< others: without the label's class, so that 1 - p_y is a sum and no difference
@@ -1833,7 +1833,7 @@ namespace umsrep::cuda::kernel {
 ///   void apply(u32 output, u32 term, const sums& all) const  then, once for each term
 ///
 /// A block of reduce_threads threads makes `across` outputs side by side. Thread t of an output's adds the terms t, t + threads, ... and a
-/// tree adds what the threads have: an order that depends on the shape alone, so the same bits every time and on every device.
+/// tree adds what the threads have: an order that depends on the shape alone, the same every time and on every device.
 inline constexpr u32 reduce_threads = 256;
 
 /// How many outputs a block makes side by side: neighbours, for coalesced reads; more where an output has too few terms for its threads.
