@@ -116,6 +116,21 @@ TEST_CASE("a damaged file is compiled again and replaced") {
     CHECK(folder.files() == 1);
 }
 
+TEST_CASE("where a file of the cache cannot be read or written, kernels are compiled and the problem is told") {
+    const auto* api = compiler();
+    if (api == nullptr) return;
+    const temporary_folder folder;
+    const kernel_cache cache(folder.path());
+    const auto good = cache.get(*api, some_kernels, 90);
+    const auto file = files_in(folder.path()).at(0);
+    std::filesystem::remove(file);
+    std::filesystem::create_directory(file);
+    const auto got = cache.get(*api, some_kernels, 90);
+    CHECK_FALSE(got.found);
+    CHECK(got.problem != "");
+    CHECK(got.kernels.image == good.kernels.image);
+}
+
 TEST_CASE("several processes fill one folder at once: all get good kernels, and one file is left") {
     const auto* api = compiler();
     if (api == nullptr) return;
