@@ -20,7 +20,7 @@ macro(umsrep_find_dependencies umsrep_out)
                 find_package(umsrep_cuda_headers QUIET)
             endif()
             if(NOT TARGET umsrep::cuda_headers)
-                string(APPEND ${umsrep_out} "not found: ${umsrep_cuda_headers_MISSING} for component cuda (CUDA toolkit >= 12 and cuDNN >= 9; "
+                string(APPEND ${umsrep_out} "not found: ${umsrep_cuda_headers_MISSING} for component cuda (CUDA toolkit >= 12 and cuDNN >= 9.8; "
                     "looked in ${umsrep_cuda_headers_PATHS} /usr/local/cuda /opt/cuda and where the compiler looks; "
                     "CUDAToolkit_ROOT and CUDNN_ROOT say where else). ")
             endif()
