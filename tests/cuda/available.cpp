@@ -21,6 +21,7 @@ cuda::machine_facts complete() {
     facts.devices = {{"NVIDIA A100", 80}, {"NVIDIA H200", 90}, {"Tesla V100", 70}};
     facts.cudnn_version = 91900;
     facts.cudnn_runtime = 13000;
+    facts.nvrtc_version = 13000;
     return facts;
 }
 
@@ -52,6 +53,10 @@ TEST_CASE("each thing that is missing, too old or does not fit is named") {
           "cuda: cuDNN: expected version 9, which this program was compiled with, got 10.0.0");
     CHECK(reason([](auto& f) { f.driver_version = 12040; }) ==
           "cuda: NVIDIA driver: expected one for CUDA 13.0, which cuDNN needs, got one for CUDA 12.4");
+    CHECK(reason([](auto& f) { f.nvrtc_failure = "NVRTC: expected libnvrtc.so.13 to be loadable, got nothing"; }) ==
+          "cuda: NVRTC: expected libnvrtc.so.13 to be loadable, got nothing");
+    CHECK(reason([](auto& f) { f.driver_version = 12040, f.cudnn_runtime = 12040; }) ==
+          "cuda: NVIDIA driver: expected one for CUDA 13.0, for which NVRTC compiles, got one for CUDA 12.4");
 }
 
 TEST_CASE("what this machine lacks is said, from any thread, and nothing crashes") {

@@ -6,7 +6,6 @@
 #include <tests/support/message_of.hpp>
 #include <umsrep/backend/cuda/kernel/kernels.cuh>
 #include <umsrep/backend/cuda/kernel_launch.hpp>
-#include <umsrep/backend/cuda/kernel_module.hpp>
 
 namespace umsrep::test::kernel_launch {
 

@@ -9,8 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <umsrep/backend/cuda/convolution.hpp>
-#include <umsrep/backend/cuda/device.hpp>
-#include <umsrep/backend/cuda/graph_plan.hpp>
+#include <umsrep/backend/cuda/machine.hpp>
 #include <umsrep/backend/cuda/normalization.hpp>
 #include <umsrep/backend/cuda/pooling.hpp>
 #include <umsrep/backend/cuda/resampling.hpp>
@@ -40,41 +39,33 @@ values random_values(std::size_t count, std::uint64_t number) {
 /// `given`: by role; scalars too. `sizes`: elements of what it writes.
 std::map<cuda::role, values> run(const cuda::operation_graph& g, std::map<cuda::role, values> given,
                                  const std::map<cuda::role, std::size_t>& sizes) {
-    const cuda::device device;
-    const cuda::cudnn_handle handle(device.stream());
-    const cuda::device_description description(0);
-    const cuda::built_graph built(g);
-    const cuda::graph_plan plan(built, cuda::find_engines(built, description, cuda::demands_of(cuda::precision::fp32, true), 1).front(),
-                                description);
-    const cuda::graph_plan again(built, std::string_view(plan.json()), description);
+    cuda::machine m;
+    const auto prepared = m.prepare(g, cuda::precision::fp32);
+    const cuda::device_memory workspace = m.allocate(prepared->workspace());
+    std::vector<cuda::device_memory> memory;
+    std::vector<cuda::argument> arguments;
+    for (auto& [r, v] : given) {
+        if (r == cuda::role::epsilon || r == cuda::role::momentum) {
+            arguments.push_back({r, v.data()});
+            continue;
+        }
+        m.upload(memory.emplace_back(m.allocate(v.size() * sizeof(float))).address(), v.data(), v.size() * sizeof(float));
+        arguments.push_back({r, memory.back().address()});
+    }
+    const std::size_t inputs = memory.size();
+    for (const auto& [r, size] : sizes) arguments.push_back({r, memory.emplace_back(m.allocate(size * sizeof(float))).address()});
 
     std::map<cuda::role, values> first;
-    for (const cuda::graph_plan* p : {&plan, &again}) {
-        std::vector<cuda::device_memory> memory;
-        std::vector<cuda::argument> arguments;
-        for (auto& [r, v] : given) {
-            if (r == cuda::role::epsilon || r == cuda::role::momentum) {
-                arguments.push_back({r, v.data()});
-                continue;
-            }
-            memory.emplace_back(v.size() * sizeof(float)).read_from(v.data(), device);
-            arguments.push_back({r, memory.back().address()});
-        }
-        const std::size_t inputs = memory.size();
-        for (const auto& [r, size] : sizes) {
-            memory.emplace_back(size * sizeof(float));
-            arguments.push_back({r, memory.back().address()});
-        }
-        const cuda::device_memory workspace(static_cast<std::size_t>(p->workspace()));
-        p->execute(handle, arguments, workspace.address());
+    for (const int time : {1, 2}) {
+        m.run(*prepared, arguments, workspace.address());
         std::map<cuda::role, values> written;
         std::size_t at = inputs;
         for (const auto& [r, size] : sizes) {
             written[r].resize(size);
-            memory[at++].write_to(written[r].data(), device);
+            m.download(written[r].data(), memory[at++].address(), size * sizeof(float));
         }
-        device.synchronize();
-        if (p == &plan) first = written;
+        m.synchronize();
+        if (time == 1) first = written;
         else CHECK(first == written);
     }
     return first;

@@ -43,29 +43,6 @@ std::vector<described_device> devices() {
     return all;
 }
 
-/// Everything that cuDNN is told of a graph, as text: two graphs of one key are the same.
-std::string key_of(const cuda::operation_graph& g) {
-    std::ostringstream key;
-    key << g.name;
-    for (const cuda::operation& o : g.operations) {
-        key << '|' << o.index();
-        if (const auto* c = std::get_if<cuda::convolution>(&o))
-            key << ' ' << int(c->what) << ' ' << c->padding.h << ' ' << c->padding.w << ' ' << c->stride.h << ' ' << c->stride.w << ' '
-                << c->dilation.h << ' ' << c->dilation.w;
-        if (const auto* p = std::get_if<cuda::pointwise>(&o)) key << ' ' << p->mode;
-        if (const auto* r = std::get_if<cuda::resample>(&o)) {
-            key << ' ' << r->backward << ' ' << r->mode;
-            for (const auto* list : {&r->window, &r->stride, &r->pad_before})
-                for (const cudnnFraction_t f : *list) key << ' ' << f.numerator << '/' << f.denominator;
-        }
-        cuda::for_each_tensor(o, [&](const char*, const cuda::tensor& t) {
-            key << ' ' << t.id << ' ' << int(t.type);
-            for (std::size_t k = 0; k < 4; ++k) key << ' ' << t.size[k] << '*' << t.stride[k];
-        });
-    }
-    return key.str();
-}
-
 constexpr cuda::precision precisions[] = {cuda::precision::fp32, cuda::precision::tf32, cuda::precision::bf16, cuda::precision::fp16};
 constexpr int batches[] = {1, 32};
 
@@ -99,7 +76,7 @@ std::map<std::string, std::pair<cuda::operation_graph, cuda::precision>> graphs_
                     if (!everything() && !(c.small && (p == cuda::precision::fp32 || p == cuda::precision::bf16))) continue;
                     for (const cuda::work& w : cuda::list_work(c.graph, plan, batch, p)) {
                         if (w.ours()) t.kernels[std::string(w.kernel) + (w.what == phase::backward ? " (backward)" : "")].insert(c.name);
-                        else distinct.emplace(key_of(w.graph) + std::string(name(p)), std::pair(w.graph, p));
+                        else distinct.emplace(cuda::key_of(w.graph) + std::string(name(p)), std::pair(w.graph, p));
                     }
                 }
         }

@@ -7,6 +7,7 @@
 
 #include <umsrep/backend/cuda/cudnn.hpp>
 #include <umsrep/backend/cuda/driver.hpp>
+#include <umsrep/backend/cuda/nvrtc.hpp>
 
 namespace umsrep::cuda {
 
@@ -26,12 +27,14 @@ struct device_facts {
 
 /// What this machine has of what the backend needs.
 struct machine_facts {
-    std::string driver_failure;           ///< in words, where the driver cannot be loaded or started
-    int driver_version = 0;               ///< of CUDA, that the driver serves: 13000
+    std::string driver_failure; ///< in words, where the driver cannot be loaded or started
+    int driver_version = 0;     ///< of CUDA, that the driver serves: 13000
     std::vector<device_facts> devices;
-    std::string cudnn_failure;            ///< in words, where cuDNN cannot be loaded or does not fit together
-    std::size_t cudnn_version = 0;        ///< 91900
-    std::size_t cudnn_runtime = 0;        ///< of CUDA, that cuDNN was built with: 13000
+    std::string cudnn_failure;     ///< in words, where cuDNN cannot be loaded or does not fit together
+    std::size_t cudnn_version = 0; ///< 91900
+    std::size_t cudnn_runtime = 0; ///< of CUDA, that cuDNN was built with: 13000
+    std::string nvrtc_failure;     ///< in words, where NVRTC cannot be loaded
+    int nvrtc_version = 0;         ///< 13000
 };
 
 /// The oldest architecture that will do: the first with bfloat16.
@@ -69,6 +72,13 @@ inline machine_facts survey() {
     } catch (const device_error& e) {
         facts.cudnn_failure = e.what();
     }
+    try {
+        int major = 0, minor = 0;
+        nvrtc().check(nvrtc().version(&major, &minor), "say its version");
+        facts.nvrtc_version = 1000 * major + 10 * minor;
+    } catch (const device_error& e) {
+        facts.nvrtc_failure = e.what();
+    }
     return facts;
 }
 
@@ -92,19 +102,23 @@ inline availability judge(const machine_facts& facts, int device) {
     if (static_cast<std::size_t>(facts.driver_version) / 1000 < facts.cudnn_runtime / 1000)
         return no("NVIDIA driver: expected one for CUDA " + cuda_version_text(static_cast<int>(facts.cudnn_runtime)) +
                   ", which cuDNN needs, got one for CUDA " + cuda_version_text(facts.driver_version));
+    if (!facts.nvrtc_failure.empty()) return no(facts.nvrtc_failure);
+    if (facts.driver_version / 1000 < facts.nvrtc_version / 1000)
+        return no("NVIDIA driver: expected one for CUDA " + cuda_version_text(facts.nvrtc_version) +
+                  ", for which NVRTC compiles, got one for CUDA " + cuda_version_text(facts.driver_version));
     return {true, d.name};
 }
 
 /// Whether device number `device` of this machine can be computed on: `if (const auto a = cuda::available(); !a) puts(a.reason)`.
 inline availability available(int device = 0) { return judge(survey(), device); }
 
-/// The versions that computed, for records: "cuda, NVIDIA H200 (sm_90), driver for CUDA 13.0, cuDNN 9.19.0"; or why not.
+/// The versions that computed, for records: "cuda, NVIDIA H200 (sm_90), driver for CUDA 13.0, cuDNN 9.19.0, NVRTC 13.0"; or why not.
 inline std::string describe(int device = 0) {
     const machine_facts facts = survey();
     if (const availability a = judge(facts, device); !a) return a.reason;
     const device_facts& d = facts.devices[static_cast<std::size_t>(device)];
     return "cuda, " + d.name + " (sm_" + std::to_string(d.architecture) + "), driver for CUDA " + cuda_version_text(facts.driver_version) +
-           ", cuDNN " + cudnn_version_text(facts.cudnn_version);
+           ", cuDNN " + cudnn_version_text(facts.cudnn_version) + ", NVRTC " + cuda_version_text(facts.nvrtc_version);
 }
 
 } // namespace umsrep::cuda

@@ -34,12 +34,6 @@ private:
     cudnnHandle_t handle_ = nullptr;
 };
 
-/// Where a tensor of a graph is: on the device, or on the host for those that are given by value.
-struct argument {
-    role what;
-    void* address;
-};
-
 /// A graph, ready to run on devices of one description. Kernels that cuDNN compiles while the program runs are compiled here.
 class graph_plan {
 public:

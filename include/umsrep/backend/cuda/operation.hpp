@@ -106,4 +106,33 @@ void for_each_tensor(const operation& o, Visitor&& visit) {
     std::visit(each{visit}, o);
 }
 
+/// Where a tensor of a graph is: on the device, or on the host for those that are given by value.
+struct argument {
+    role what;
+    void* address;
+};
+
+/// Everything that a library is told of a graph, as text: two graphs of one key are the same.
+inline std::string key_of(const operation_graph& g) {
+    std::string key = g.name;
+    const auto put = [&](auto... numbers) { ((key += ' ' + std::to_string(numbers)), ...); };
+    for (const operation& o : g.operations) {
+        key += '|';
+        put(o.index());
+        if (const auto* c = std::get_if<convolution>(&o))
+            put(int(c->what), c->padding.h, c->padding.w, c->stride.h, c->stride.w, c->dilation.h, c->dilation.w);
+        if (const auto* p = std::get_if<pointwise>(&o)) put(int(p->mode));
+        if (const auto* r = std::get_if<resample>(&o)) {
+            put(int(r->backward), int(r->mode), int(r->border));
+            for (const auto* list : {&r->window, &r->stride, &r->pad_before, &r->pad_after})
+                for (const cudnnFraction_t& f : *list) put(f.numerator, f.denominator);
+        }
+        for_each_tensor(o, [&](const char*, const tensor& t) {
+            put(t.id, int(t.type), int(t.inside), int(t.by_value));
+            for (std::size_t k = 0; k < 4; ++k) put(t.size[k], t.stride[k]);
+        });
+    }
+    return key;
+}
+
 } // namespace umsrep::cuda
