@@ -2,12 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
-#include <memory>
 #include <span>
 #include <string>
 #include <tuple>
@@ -16,14 +18,12 @@
 
 #include <umsrep/data/loader.hpp>
 #include <umsrep/model.hpp>
-#include <umsrep/optim/l2_sp.hpp>
 #include <umsrep/train/affinity.hpp>
-#include <umsrep/train/balance/balancer.hpp>
+#include <umsrep/train/host_steps.hpp>
 #include <umsrep/train/identity.hpp>
 #include <umsrep/train/options.hpp>
 #include <umsrep/train/progress.hpp>
-#include <umsrep/train/task_runs.hpp>
-#include <umsrep/train/trained_parts.hpp>
+#include <umsrep/train/step_place.hpp>
 
 namespace umsrep {
 
@@ -40,6 +40,12 @@ std::vector<data::head_spec> head_specs(const model<Net, Backend>& m) {
     return specs;
 }
 
+/// What computes the steps of a trainer. A backend whose memory is not the host's specialises it, with the members of `host_steps`.
+template <class Model, optim::optimizer Optimizer>
+struct steps_of {
+    using type = host_steps<Model, Optimizer>;
+};
+
 /// Trains one model: owns the gradients, the optimiser's state and the arena of the training plan; nothing of these exists for what
 /// the strategy freezes, and `step` allocates nothing. Steps all its heads together, or in turn when the strategy alternates;
 /// for the schemes that train tasks one by one, see train/fit.hpp.
@@ -49,6 +55,7 @@ template <class Model, optim::optimizer Optimizer>
 class trainer {
     using Net = typename Model::network_type;
     using T = typename Model::scalar;
+    using steps = typename steps_of<Model, Optimizer>::type;
     static constexpr int head_count = Model::head_count;
 
 public:
@@ -61,66 +68,26 @@ public:
     Model& trained_model() { return *model_; }
     const history& past() const { return history_; }
     /// What a cached strategy keeps of its samples; null for others.
-    const feature_cache<typename Model::backend>* features() const { return runs_.features(); }
-    bool trains_head(int h) const { return runs_.trains(static_cast<std::size_t>(h)); }
+    const auto* features() const { return std::as_const(steps_).features(); }
+    bool trains_head(int h) const { return steps_.trains(static_cast<std::size_t>(h)); }
 
     /// The loss of a head, to set its options: `t.loss<"finding">().class_weights = {...}`.
     template <fixed_string Name>
     auto& loss() {
-        return runs_.losses().template get<static_cast<std::size_t>(detail::index_of_head<Net, Name>())>();
+        return steps_.losses().template get<static_cast<std::size_t>(detail::index_of_head<Net, Name>())>();
     }
 
     /// One update on one batch. Returns the mean loss of each head, NaN for heads that this step did not train or that have no
-    /// labelled sample in the batch; such a head's parameters do not move.
+    /// labelled sample in the batch; such a head's parameters do not move. On a device it waits until the step is done; `fit` does not.
     const std::vector<double>& step(const data::batch& b) {
-        runs_.losses().check(b);
-        std::fill(loss_.begin(), loss_.end(), nan());
-        balance::balancer* const balancer = balancer_.active() ? &balancer_ : nullptr;
-        if (balancer != nullptr) balancer->begin([&](std::size_t h) { return runs_.takes_part(h, b); });
-        if (balancer_.combines()) {
-            const std::vector<char>& reaches = runs_.run_apart(b, step_number(), loss_, balancer);
-            task_gradients<T>& gradients = *runs_.shared_gradients();
-            const auto coefficients = balancer_.combine(gradients.multiply(balancer_.present(), model_->pool()));
-            gradients.combine(coefficients, parts_.gradients().first(gradients.size()), model_->pool());
-            update(reaches, b);
-        } else {
-            update(runs_.run_next(b, step_number(), loss_, balancer), b);
-        }
-        if (balancer_.active()) balancer_.learn();
-        if (balancer_.observes()) {
-            runs_.forward(b, step_number(), observed_);
-            balancer_.observe(observed_);
-        }
-        ++now_.steps;
-        return loss_;
+        begin(b);
+        return steps_.end();
     }
 
     /// Measures how tasks bear on each other on one batch, into `a`: the gradients of what they share, and where `rate` > 0 what a plain
     /// step of that rate along each one's gradient does to the losses of all. Moves nothing, but `gradients()` are then those of the last
     /// task. Costs a step for each task, and with a rate as many forward passes again. The first call allocates.
-    void measure(const data::batch& b, task_affinity& a, double rate = 0) {
-        runs_.losses().check(b);
-        runs_.make_apart();
-        task_gradients<T>& gradients = *runs_.shared_gradients();
-        std::vector<double> before(head_count, nan()), after(head_count, nan());
-        runs_.run_apart(b, step_number(), before, nullptr);
-        runs_.put_back_statistics();
-        std::vector<char> present(head_count);
-        for (std::size_t h = 0; h < present.size(); ++h) present[h] = runs_.takes_part(h, b) ? 1 : 0;
-        a.add(gradients.multiply(present, model_->pool()));
-        if (!(rate > 0)) return;
-        const std::span<T> shared = trained_parameters().first(gradients.size());
-        const std::vector<T> start(shared.begin(), shared.end());
-        for (std::size_t i = 0; i < present.size(); ++i) {
-            if (present[i] == 0) continue;
-            const std::span<const T> gradient = gradients.of(i);
-            for (std::size_t k = 0; k < shared.size(); ++k) shared[k] = start[k] - static_cast<T>(rate) * gradient[k];
-            runs_.forward(b, step_number(), after);
-            for (std::size_t j = 0; j < present.size(); ++j)
-                if (present[j] != 0) a.add_gain(i, j, 1 - after[j] / before[j]);
-        }
-        std::copy(start.begin(), start.end(), shared.begin());
-    }
+    void measure(const data::batch& b, task_affinity& a, double rate = 0) { steps_.measure(b, step_number(), a, rate); }
     /// An affinity of this network's heads and stages, with nothing in it yet.
     task_affinity no_affinity() const {
         std::vector<std::string> stages;
@@ -128,19 +95,18 @@ public:
         return {history_.heads, std::move(stages)};
     }
     /// The inner products of the tasks' gradients in the last step of a policy that needs them, or in the last `measure`; null before.
-    const balance::inner_products* inner_products() const {
-        return runs_.shared_gradients() != nullptr ? &runs_.shared_gradients()->products() : nullptr;
-    }
+    const balance::inner_products* inner_products() const { return steps_.inner_products(); }
 
     /// The gradients that the last step followed, by the names of the parameters; clipped if they were. Stages and heads that the step did
     /// not train keep those of an earlier step.
     std::vector<named_tensor<const T>> gradients() const {
         std::vector<named_tensor<const T>> result;
+        const std::span<const T> all = steps_.gradients();
         for (const auto& t : std::as_const(*model_).tensors()) {
             const std::ptrdiff_t offset = t.values.data() - std::as_const(*model_).parameters().data();
-            if (t.statistic || offset < parts_.first_parameter()) continue;
+            if (t.statistic || offset < steps_.first_parameter()) continue;
             result.push_back(t);
-            result.back().values = parts_.gradients().subspan(static_cast<std::size_t>(offset - parts_.first_parameter()), t.values.size());
+            result.back().values = all.subspan(static_cast<std::size_t>(offset - steps_.first_parameter()), t.values.size());
         }
         return result;
     }
@@ -150,16 +116,14 @@ public:
     std::vector<double> validation_losses(data::loader& samples) {
         std::vector<double> sum(head_count, 0), count(head_count, 0);
         samples.start(0);
-        while (const auto b = samples.next()) {
-            runs_.losses().check(*b);
-            runs_.run_validation(*b, [&](int h, tensor_view<T> logits) {
+        while (const auto b = samples.next())
+            steps_.validate(*b, [&](int h, double loss) {
                 const std::size_t i = static_cast<std::size_t>(h);
-                const double loss = runs_.losses().evaluate(h, *b, logits, {}, 1), labels = static_cast<double>(labelled(*b, i));
+                const double labels = static_cast<double>(labelled(*b, i));
                 if (labels == 0) return;
                 sum[i] += std::isnan(loss) ? std::numeric_limits<double>::infinity() : loss * labels;
                 count[i] += labels;
             });
-        }
         for (std::size_t h = 0; h < sum.size(); ++h) sum[h] = count[h] > 0 ? sum[h] / count[h] : nan();
         return sum;
     }
@@ -169,30 +133,26 @@ public:
     /// allowed.
     const history& fit(data::loader& samples, data::loader* valid, const fit_options& o) {
         const std::size_t batches = samples.batches_per_epoch();
-        if (runs_.features() != nullptr) runs_.features()->forget(); // whatever was restored since
+        if (steps_.features() != nullptr) steps_.features()->forget(); // whatever was restored since
         if (auto* cosine = std::get_if<schedule::cosine>(&options_.schedule); cosine != nullptr && cosine->total == 0)
             cosine->total = static_cast<std::int64_t>(batches) * o.epochs;
         while (now_.epoch < o.epochs && !now_.stopped) {
             const auto started = std::chrono::steady_clock::now();
             const bool whole = now_.batch == 0; // not resumed within the epoch
             std::vector<std::size_t> seen(head_count, 0);
+            begun_.clear();
             samples.start(o.first_epoch + static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch));
             while (const auto b = samples.next()) {
-                const std::vector<double>& loss = has_label(*b) ? step(*b) : pass();
-                for (std::size_t h = 0; h < loss.size(); ++h)
-                    if (!std::isnan(loss[h])) {
-                        const double count = static_cast<double>(labelled(*b, h));
-                        now_.loss_sum[h] += count * loss[h];
-                        now_.loss_count[h] += count;
-                    }
-                for (std::size_t h = 0; h < seen.size(); ++h) seen[h] += labelled(*b, h);
-                ++now_.batch;
-                if (o.on_batch)
-                    o.on_batch(
-                        {static_cast<int>(now_.epoch) + 1, o.epochs, static_cast<std::size_t>(now_.batch), batches, b->size(), &loss});
-                const bool due = o.checkpoint_every != 0 && static_cast<std::size_t>(now_.batch) % o.checkpoint_every == 0;
-                if (due && static_cast<std::size_t>(now_.batch) < batches && o.on_checkpoint) o.on_checkpoint();
+                const bool steps_on = has_label(*b);
+                if (steps_on) begin(*b);
+                begun_.push_back(describe(*b, steps_on));
+                for (std::size_t h = 0; h < seen.size(); ++h) seen[h] += begun_.back().labels[h];
+                const auto last = static_cast<std::size_t>(now_.batch) + begun_.size();
+                const bool due = o.checkpoint_every != 0 && last % o.checkpoint_every == 0 && last < batches && o.on_checkpoint;
+                end_steps(due ? 1 : steps::ahead, batches, o);
+                if (due) o.on_checkpoint();
             }
+            end_steps(1, batches, o);
             for (std::size_t h = 0; h < seen.size(); ++h)
                 if (whole && !o.allow_unlabelled_heads && trains_head(static_cast<int>(h)) && seen[h] == 0)
                     throw label_error("training data for head '" + history_.heads[h] + "'", "labels", "none in a whole epoch");
@@ -214,19 +174,7 @@ public:
     /// What is allocated for training this model, in the terms of `training_memory<Net, Strategy, Backend>`. The scratch of losses (see
     /// their `scratch_size`), a weight average and the best model kept come on top. A balancing policy that needs the gradients of each
     /// task adds those of the encoder, once for each head, to `gradients`.
-    memory allocated() const {
-        const auto bytes = [](const auto& a) { return static_cast<std::int64_t>(a.size() * sizeof(T)); };
-        memory m;
-        m.parameters = static_cast<std::int64_t>((model_->parameters().size() + model_->statistics().size()) * sizeof(T));
-        m.gradients = parts_.gradient_bytes();
-        if (const auto* apart = runs_.shared_gradients()) m.gradients += static_cast<std::int64_t>(apart->bytes());
-        m.moments = parts_.moment_bytes();
-        m.arena = bytes(runs_.memory().arena);
-        m.workspace = bytes(runs_.memory().workspace);
-        m.saved_statistics = bytes(runs_.memory().saved);
-        m.border = bytes(runs_.memory().border);
-        return m;
-    }
+    memory allocated() const { return steps_.allocated(); }
 
     /// What must agree between a checkpoint and the trainer that restores it.
     training_identity identity() const { return identity_of(model_->network(), tasks_, what_, heads_, optimizer_, options_); }
@@ -236,16 +184,10 @@ public:
     /// check and to restore.
     template <class Archive>
     void archive(Archive& a) {
-        a.values("parameters", model_->parameters());
-        a.values("statistics", model_->statistics());
-        for (std::size_t i = 0; i < Optimizer::moments; ++i) a.values("moment." + std::to_string(i), parts_.moments(i));
-        if (options_.average) a.values("average", average_.span());
-        if (options_.l2_sp) a.values("l2_sp.start", start_.span());
-        a.values("updates", parts_.updates());
+        steps_.archive(a);
         now_.archive(a);
-        balancer_.archive(a);
-        a.list("best.parameters", best_parameters_, model_->parameters().size(), 1);
-        a.list("best.statistics", best_statistics_, model_->statistics().size(), 1);
+        a.list("best.parameters", best_parameters_, std::as_const(*model_).parameters().size(), 1);
+        a.list("best.statistics", best_statistics_, std::as_const(*model_).statistics().size(), 1);
         if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) {
             a.values("plateau.best", std::span<double>(&p->state.best, 1));
             a.values("plateau.factor", std::span<double>(&p->state.factor, 1));
@@ -256,7 +198,12 @@ public:
     }
 
 private:
-    using backend = typename Model::backend;
+    /// A batch whose losses are not known yet.
+    struct begun {
+        bool steps = false;
+        std::size_t samples = 0;
+        std::array<std::size_t, static_cast<std::size_t>(head_count)> labels{};
+    };
 
     template <class Strategy>
     static mode checked() {
@@ -271,21 +218,11 @@ private:
           what_{what},
           tasks_{tasks},
           heads_{checked(m, what, tasks, heads)},
-          parts_{m.network(), what.first_trained_stage, options_.layer_decay, options_.decay_norms_and_biases},
-          balancer_{options_.balance, options_.loss_average, head_names(m.network())},
-          runs_{m, what, tasks, heads_, capacity, options_, parts_.gradients(), parts_.first_parameter()} {
-        if (balancer_.active() && tasks != scheme::joint)
-            throw option_error("balance " + options_.balance.text(), "a joint strategy", std::string(to_string(tasks)));
-        if (balancer_.combines()) runs_.make_apart();
-        else runs_.make_turns();
-        if (options_.average) average_ = aligned_array<T>(parts_.gradients().size());
-        if (options_.l2_sp) keep_start();
-
-        loss_.assign(head_count, nan());
-        observed_.assign(head_count, nan());
+          steps_{m, what, tasks, heads_, optimizer, capacity, options_} {
+        no_loss_.assign(head_count, nan());
         now_.loss_sum.assign(head_count, 0);
         now_.loss_count.assign(head_count, 0);
-        history_.heads = head_names(m.network());
+        for (const head_info& h : m.network().heads) history_.heads.emplace_back(h.name);
     }
 
     static train_options checked(train_options options) {
@@ -305,27 +242,42 @@ private:
         return heads;
     }
 
-    static std::vector<std::string> head_names(const graph& g) {
-        std::vector<std::string> names;
-        for (const head_info& h : g.heads) names.emplace_back(h.name);
-        return names;
-    }
-
     static constexpr double nan() { return std::numeric_limits<double>::quiet_NaN(); }
 
     std::uint64_t step_number() const { return static_cast<std::uint64_t>(now_.steps); }
 
     bool has_label(const data::batch& b) const {
-        runs_.losses().check(b);
+        steps_.losses().check(b);
         for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
-            if (runs_.takes_part(h, b)) return true;
+            if (steps_.takes_part(h, b)) return true;
         return false;
     }
+    static begun describe(const data::batch& b, bool steps_on) {
+        begun result{steps_on, b.size(), {}};
+        for (std::size_t h = 0; h < result.labels.size(); ++h) result.labels[h] = labelled(b, h);
+        return result;
+    }
 
-    /// What `step` returns, without one.
-    const std::vector<double>& pass() {
-        std::fill(loss_.begin(), loss_.end(), nan());
-        return loss_;
+    void begin(const data::batch& b) {
+        steps_.begin(b, {step_number(), rate_factor(), now_.average_updates});
+        ++now_.steps;
+        if (options_.average) ++now_.average_updates;
+    }
+    /// Ends steps that have begun, the oldest first, until fewer than `most` are left, and tells of them.
+    void end_steps(std::size_t most, std::size_t batches, const fit_options& o) {
+        for (; begun_.size() >= most && !begun_.empty(); begun_.pop_front()) {
+            const begun& b = begun_.front();
+            const std::vector<double>& loss = b.steps ? steps_.end() : no_loss_;
+            for (std::size_t h = 0; h < loss.size(); ++h)
+                if (!std::isnan(loss[h])) {
+                    const double count = static_cast<double>(b.labels[h]);
+                    now_.loss_sum[h] += count * loss[h];
+                    now_.loss_count[h] += count;
+                }
+            ++now_.batch;
+            if (o.on_batch)
+                o.on_batch({static_cast<int>(now_.epoch) + 1, o.epochs, static_cast<std::size_t>(now_.batch), batches, b.samples, &loss});
+        }
     }
 
     double rate_factor() const {
@@ -334,69 +286,18 @@ private:
         }, options_.schedule);
     }
 
-    /// Follows the gradients of the parts that a step reaches; heads without a label in the batch stay.
-    void update(const std::vector<char>& reaches, const data::batch& b) {
-        const flush_denormals mode{flushes_denormals<backend>()};
-        const std::size_t stages = static_cast<std::size_t>(model_->network().stage_count());
-        const auto moves = [&](std::size_t p) { return reaches[p] != 0 && (p < stages || labelled(b, p - stages) > 0); };
-        if (balancer_.active())
-            if (const double common = balancer_.common(); common != 1) parts_.scale(common, moves, model_->pool());
-        if (options_.l2_sp) pull_to_start(moves);
-        const double limit = options_.clip_norm > 0 ? options_.clip_norm : std::numeric_limits<double>::infinity();
-        if (!std::isfinite(parts_.clip(limit, moves, model_->pool())))
-            throw error("training step " + std::to_string(now_.steps + 1) + ", batch of '" + b.ids.front() + "'", "a finite gradient",
-                        "one that is not; lower the learning rate or clip the gradient");
-        parts_.update(optimizer_, model_->parameters(), rate_factor(), moves, model_->pool());
-        if (options_.average) options_.average->update(average_.span(), std::span<const T>(trained_parameters()), now_.average_updates++,
-                                                    &model_->pool());
-    }
-
-    /// `body(slot)` for the parameters of every stage that trains.
-    template <class Body>
-    void for_each_trained_in_encoder(Body body) {
-        const graph& g = model_->network();
-        for (const node& n : g.nodes)
-            for (const slot s : {n.weight, n.bias})
-                if (s && n.owner < g.stage_count() && n.owner >= what_.first_trained_stage) body(n.owner, s);
-    }
-    template <class Values>
-    static auto at(Values values, const slot& s) {
-        return values.subspan(static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.size));
-    }
-
-    void keep_start() {
-        const std::vector<double>& given = options_.l2_sp->start;
-        if (!(options_.l2_sp->strength >= 0) || !std::isfinite(options_.l2_sp->strength))
-            throw option_error("L2-SP: strength", "0 or more", std::to_string(options_.l2_sp->strength));
-        if (!given.empty() && given.size() != model_->parameters().size())
-            throw option_error("L2-SP: start", std::to_string(model_->parameters().size()) + " parameters", std::to_string(given.size()));
-        start_ = aligned_array<T>(model_->parameters().size());
-        if (given.empty()) std::copy(model_->parameters().begin(), model_->parameters().end(), start_.span().begin());
-        else std::transform(given.begin(), given.end(), start_.span().begin(), [](double v) { return static_cast<T>(v); });
-    }
-    template <class Moves>
-    void pull_to_start(Moves moves) {
-        for_each_trained_in_encoder([&](int stage, const slot& s) {
-            if (moves(static_cast<std::size_t>(stage)))
-                optim::add_l2_sp(parts_.gradient(s), at(std::span<const T>(model_->parameters()), s),
-                                 at(std::span<const T>(start_.span()), s), options_.l2_sp->strength, &model_->pool());
-        });
-    }
-
-    std::span<T> trained_parameters() { return model_->parameters().subspan(static_cast<std::size_t>(parts_.first_parameter())); }
-
     void end_epoch(data::loader* valid, const fit_options& o, double seconds) {
         epoch_record r;
         r.epoch = static_cast<int>(now_.epoch) + 1;
         r.learning_rate = optimizer_.lr * rate_factor();
-        for (std::size_t h = 0; h < loss_.size(); ++h) {
+        for (std::size_t h = 0; h < no_loss_.size(); ++h) {
             r.train_loss.push_back(now_.loss_count[h] > 0 ? now_.loss_sum[h] / now_.loss_count[h] : nan());
             now_.loss_sum[h] = now_.loss_count[h] = 0;
         }
         judge(valid, o, r);
         if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) p->observe(r.monitor);
         r.seconds = seconds;
-        if (balancer_.active()) balancer_.end_epoch(r.train_loss);
+        steps_.end_epoch(r.train_loss);
         history_.epochs.push_back(std::move(r));
         ++now_.epoch;
         now_.batch = 0;
@@ -405,13 +306,10 @@ private:
     /// Exchanges the weights with their average, if there is one, and back when it ends, whatever happens between.
     struct averaged {
         trainer& t;
-        explicit averaged(trainer& owner) : t{owner} { swap(); }
-        ~averaged() { swap(); }
+        explicit averaged(trainer& owner) : t{owner} { t.steps_.swap_average(); }
+        ~averaged() { t.steps_.swap_average(); }
         averaged(const averaged&) = delete;
         averaged& operator=(const averaged&) = delete;
-        void swap() {
-            if (t.options_.average) std::swap_ranges(t.average_.span().begin(), t.average_.span().end(), t.trained_parameters().begin());
-        }
     };
 
     /// Validates, compares with the best epoch so far and keeps the model if it is better.
@@ -425,8 +323,9 @@ private:
         if (r.best) {
             now_.best = r.monitor;
             now_.wait = 0;
-            best_parameters_.assign(model_->parameters().begin(), model_->parameters().end());
-            best_statistics_.assign(model_->statistics().begin(), model_->statistics().end());
+            const Model& now = *model_;
+            best_parameters_.assign(now.parameters().begin(), now.parameters().end());
+            best_statistics_.assign(now.statistics().begin(), now.statistics().end());
         } else if (o.patience > 0 && ++now_.wait >= o.patience) {
             now_.stopped = 1;
         }
@@ -457,12 +356,9 @@ private:
     mode what_;
     scheme tasks_;
     std::uint64_t heads_;
-    trained_parts<T, Optimizer> parts_;
-    balance::balancer balancer_;
-    task_runs<Model> runs_;
-    aligned_array<T> average_;
-    aligned_array<T> start_; ///< of L2-SP: every parameter as it was
-    std::vector<double> loss_, observed_;
+    steps steps_;
+    std::vector<double> no_loss_; ///< of a batch that is passed over
+    std::deque<begun> begun_;     ///< what `fit` has begun and not ended
     training_progress now_;
     std::vector<T> best_parameters_, best_statistics_;
     history history_;

@@ -17,5 +17,6 @@
 #include <umsrep/backend/cuda/kernel/pooling.cuh>
 #include <umsrep/backend/cuda/kernel/reduce.cuh>
 #include <umsrep/backend/cuda/kernel/resampling.cuh>
+#include <umsrep/backend/cuda/kernel/similarity_loss.cuh>
 #include <umsrep/backend/cuda/kernel/softmax.cuh>
 #include <umsrep/backend/cuda/kernel/sum_channels.cuh>
