@@ -13,7 +13,7 @@ set(data core)
 set(network core layer graph loss)
 set(backend core graph)
 set(model core graph network backend)
-set(train core data graph loss metric model network optim)
+set(train core backend data graph loss metric model network optim)
 set(io core data model network train)
 set(report core data io metric statistics train)
 

@@ -73,7 +73,7 @@ struct halve_planes {
 };
 
 /// What is smoothed of two images: x, y, x^2 + y^2 and x y, of pixels less the middle grey.
-struct moments {
+struct window_moments {
     float x, y, squares, product;
 };
 
@@ -82,13 +82,13 @@ struct smooth_rows {
     scale_planes s;
     gaussian g;
     const float *x, *y;
-    moments* to;
+    window_moments* to;
 
     UMSREP_DEVICE long long count() const { return static_cast<long long>(s.count) * s.rows(); }
     UMSREP_DEVICE void operator()(u32 i) const {
         const u32 column = i % s.inner_w(), row = i / s.inner_w(); // of all planes
         const long long first = static_cast<long long>(row) * s.w + column;
-        moments m = {0, 0, 0, 0};
+        window_moments m = {0, 0, 0, 0};
         for (u32 k = 0; k < window_taps; ++k) {
             const float a = x[first + k] - middle_grey, b = y[first + k] - middle_grey;
             m.x += g.at[k] * a;
@@ -112,7 +112,7 @@ struct compare_planes {
     two_steps step; ///< cut(s.inner(), ...)
     gaussian g;
     bool luminance; ///< whether l counts
-    const moments* rows;
+    const window_moments* rows;
     similarity_slopes* slopes; ///< (plane, inner pixel), of the mean over the inside; null: not wanted
     double* to;                ///< (plane, piece)
 
@@ -127,10 +127,10 @@ struct compare_planes {
     UMSREP_DEVICE void add(sums& sum, u32 output, u32 term) const {
         const u32 plane = output / step.count, inside = output % step.count * step.length + term;
         if (inside >= s.inner()) return;
-        const moments* const from = rows + static_cast<long long>(plane) * s.rows() + inside;
-        moments m = {0, 0, 0, 0};
+        const window_moments* const from = rows + static_cast<long long>(plane) * s.rows() + inside;
+        window_moments m = {0, 0, 0, 0};
         for (u32 k = 0; k < window_taps; ++k) {
-            const moments& r = from[static_cast<long long>(k) * s.inner_w()];
+            const window_moments& r = from[static_cast<long long>(k) * s.inner_w()];
             m.x += g.at[k] * r.x;
             m.y += g.at[k] * r.y;
             m.squares += g.at[k] * r.squares;
@@ -226,7 +226,11 @@ struct judge_planes {
     };
     static constexpr bool applies = false;
     UMSREP_DEVICE long long outputs() const { return static_cast<long long>(e.n) * e.c; }
-    UMSREP_DEVICE u32 length() const { return pieces[0]; } // the finest scale has the most
+    UMSREP_DEVICE u32 length() const {
+        u32 most = 0;
+        for (u32 j = 0; j < options.scales; ++j) most = largest(most, pieces[j]);
+        return most;
+    }
     UMSREP_DEVICE u32 neighbours() const { return 1; }
     UMSREP_DEVICE void add(sums& s, u32 plane, u32 piece) const {
         for (u32 j = 0; j < options.scales; ++j)
