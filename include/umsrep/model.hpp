@@ -73,6 +73,19 @@ inline constexpr bool has_families = [] {
     else return true;
 }();
 
+/// Where a backend computes on a device: what a model has there, see on_cuda.
+template <class Backend>
+inline constexpr bool has_session = requires { typename Backend::session; };
+template <class Backend>
+struct session_of {
+    struct type {};
+};
+template <class Backend>
+    requires has_session<Backend>
+struct session_of<Backend> {
+    using type = typename Backend::session;
+};
+
 } // namespace detail
 
 /// The backend of models that name none: the fast one for processors, with the kernels that the network needs.
@@ -147,23 +160,33 @@ public:
     seed initial_seed() const { return body_->start; }
     int capacity() const { return body_->inference.capacity(); }
 
-    std::span<scalar> parameters() { return body_->parameters.span(); }
-    std::span<const scalar> parameters() const { return std::as_const(body_->parameters).span(); }
-    std::span<scalar> statistics() { return body_->statistics.span(); }
-    std::span<const scalar> statistics() const { return std::as_const(body_->statistics).span(); }
+    /// What may be written through these is seen by the next `predict`; where a backend keeps copies on a device, ask again before you write
+    /// after that. What was trained on a device is here when this returns.
+    std::span<scalar> parameters() { return body_->changing().parameters.span(); }
+    std::span<const scalar> parameters() const { return std::as_const(body_->fetched().parameters).span(); }
+    std::span<scalar> statistics() { return body_->changing().statistics.span(); }
+    std::span<const scalar> statistics() const { return std::as_const(body_->fetched().statistics).span(); }
+
+    /// The device's side of this model, with the parameters and statistics that the model has.
+    auto& on_device()
+        requires(detail::has_session<Backend>)
+    {
+        for (int set = 0; set < statistic_sets(); ++set) body_->session->take(arrays_of(set));
+        return *body_->session;
+    }
 
     /// Gives each task running statistics of its own, copies of those that all have now, for norm_statistics::per_task. From then on
     /// `predict` runs the encoder once for each head, and its statistics are called "lungs.encoder.e1.1.running_mean". For good.
     void part_statistics() {
         if (has_task_statistics()) return;
-        const aligned_array<scalar> common = std::move(body_->statistics);
+        const aligned_array<scalar> common = std::move(body_->changing().statistics);
         body_->statistics = aligned_array<scalar>(static_cast<std::size_t>(head_count) * common.size());
         const auto memory = std::make_shared<executor_memory<scalar>>();
         for (int h = 0; h < head_count; ++h) {
             std::copy_n(common.data(), common.size(), body_->statistics.data() + static_cast<std::size_t>(h) * common.size());
             mode m = infer::value(network().stage_count());
             m.heads = std::uint64_t{1} << h;
-            body_->inference_of_task.emplace_back(body_->net, m, capacity(), body_->pool, memory);
+            body_->inference_of_task.push_back(body_->executor_of(m, capacity(), memory));
         }
     }
     bool has_task_statistics() const { return !body_->inference_of_task.empty(); }
@@ -179,7 +202,7 @@ public:
     void predict_only(int head) {
         mode m = infer::value(network().stage_count());
         m.heads = std::uint64_t{1} << head;
-        body_->inference = executor<Backend>(body_->net, m, capacity(), body_->pool);
+        body_->inference = body_->executor_of(m, capacity());
     }
     bool predicts(int head) const { return body_->inference.plan().what.has_head(head); }
 
@@ -262,7 +285,7 @@ public:
     /// The same on images, or values, that the executor has been given.
     template <class OnHead>
     void run(executor<Backend>& e, int n, OnHead on_head, int task = 0) {
-        e.run(n, {parameters().data(), statistics_of(task).data(), nullptr, 0}, seed{0}, 0,
+        e.run(n, arrays_of(task), seed{0}, 0,
               [&](int h, tensor_view<scalar> result, tensor_view<scalar>) { on_head(h, result); });
     }
 
@@ -283,21 +306,50 @@ private:
             : net{lower<Net>(image)}, pool{t.value}, start{s},
               parameters{static_cast<std::size_t>(checked(net).parameters)},
               statistics{static_cast<std::size_t>(net.statistics)},
-              inference{net, infer::value(net.stage_count()), capacity.value, pool} {}
+              session{make_session()},
+              inference{executor_of(infer::value(net.stage_count()), capacity.value)} {}
 
         static const graph& checked(const graph& g) {
             if (!g.ok()) throw shape_mismatch(to_string(g.error));
             return g;
         }
 
+        auto make_session() {
+            using type = typename detail::session_of<Backend>::type;
+            if constexpr (detail::has_session<Backend>) return std::make_shared<type>(net);
+            else return std::shared_ptr<type>{};
+        }
+        /// `memory`: that it shares with others, where the session is not what they share.
+        template <class... Memory>
+        executor<Backend> executor_of(const mode& m, int capacity, const Memory&... memory) {
+            if constexpr (detail::has_session<Backend>) return executor<Backend>(net, m, capacity, pool, session);
+            else return executor<Backend>(net, m, capacity, pool, memory...);
+        }
+        /// With what was trained on a device.
+        state& fetched() {
+            if constexpr (detail::has_session<Backend>) session->give(parameters.span(), statistics.span());
+            return *this;
+        }
+        /// The same, about to be written.
+        state& changing() {
+            ++version;
+            return fetched();
+        }
+
         graph net;
         thread_pool pool;
         seed start;
         aligned_array<scalar> parameters, statistics;
+        std::uint64_t version = 1; ///< of the two
+        std::shared_ptr<typename detail::session_of<Backend>::type> session;
         executor<Backend> inference;
         std::vector<executor<Backend>> inference_of_task{}; ///< where each has statistics of its own; otherwise none
     };
 
+    model_arrays<scalar> arrays_of(int task) {
+        const int set = has_task_statistics() ? task : 0;
+        return {body_->parameters.data(), body_->statistics.data() + set * network().statistics, nullptr, 0, body_->version, set};
+    }
     int statistic_sets() const { return has_task_statistics() ? head_count : 1; }
     template <class T, class Self>
     static std::span<T> set_of(Self& self, int head) {

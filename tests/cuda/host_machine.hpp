@@ -223,6 +223,7 @@ public:
         run_until([] { return false; });
     }
 
+    static std::string describe() { return "the host in a device's place"; }
     bool rehearsing() const { return rehearsing_; }
     bool capturing() const { return capturing_; }
 

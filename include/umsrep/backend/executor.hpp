@@ -26,6 +26,8 @@ struct model_arrays {
     T* statistics = nullptr;
     T* gradients = nullptr;                ///< element 0 belongs to parameter `first_gradient`; null in inference
     std::ptrdiff_t first_gradient = 0;
+    std::uint64_t version = 0; ///< changes whenever parameters or statistics may have; 0: they may have at any time
+    int set = 0;               ///< which of a model's sets of running statistics these are
 };
 
 /// What executors work in. Several that never run at the same time may share one; each part is as large as the largest needs.

@@ -92,6 +92,7 @@ constexpr sharing fuse(const graph& g, const mode& m, const std::vector<node_use
     // Gradients flow the other way: the input's gradient takes the place of the output's.
     for (int i = g.size() - 1; i > 0; --i) {
         const int x = g[i].inputs[0];
+        if (g[i].kind == op::batch_norm && at(i).batch_statistics && !storage.norm_gradients_in_place) continue;
         if (at(i).backward && x > 0 && s.gradient[static_cast<std::size_t>(x)] >= 0 && readers[static_cast<std::size_t>(x)].count == 1 &&
             differentiates_in_place(g[i].kind))
             s.gradient[static_cast<std::size_t>(x)] = s.gradient[static_cast<std::size_t>(i)];

@@ -13,6 +13,7 @@ struct storage_policy {
     bool (*dense)(shape) = [](shape) { return true; };                    ///< whether it is stored as plain C, H, W
     bool defers_norms = false; ///< a batch_norm whose input is kept, and the ReLU behind it, may be left to their readers
     int concat_block = 0;      ///< a concat whose first input has a multiple of so many channels may be left to its readers; 0: none
+    bool norm_gradients_in_place = true; ///< a batch_norm by batch statistics may write its input's gradient over its output's
 };
 
 /// Plain C, H, W; every value is stored.

@@ -37,13 +37,12 @@ inline convolution convolution_of(const node& n, int batch, precision p, role in
     return {what, m.adjoint ? y : x, w, m.adjoint ? x : y, m.padding, m.stride, m.dilation};
 }
 
-/// Whether cuDNN's kernels for a map, or its adjoint, have an epilogue. With 16 bits a grouped one has none, and an adjoint one only where
-/// both sides have a multiple of 8 channels.
-constexpr bool has_epilogue(const node& n, precision p, bool adjoint) {
+/// Whether cuDNN's kernel for a map forward has an epilogue. With 16 bits a grouped one has none, and a transposed one only where both
+/// sides have a multiple of 8 channels.
+constexpr bool has_epilogue(const node& n, precision p) {
+    const bool adjoint = n.kind == op::conv_transpose;
     return size_of(storage_type(p)) == 4 || (n.a.groups == 1 && (!adjoint || (n.in.c % 8 == 0 && n.out.c % 8 == 0)));
 }
-constexpr bool forward_has_epilogue(const node& n, precision p) { return has_epilogue(n, p, n.kind == op::conv_transpose); }
-constexpr bool backward_has_epilogue(const node& n, precision p) { return has_epilogue(n, p, n.kind != op::conv_transpose); }
 
 /// output = relu(map(input) + bias + skip), as far as asked for.
 inline operation_graph forward_convolution(const node& n, int batch, precision p, const epilogue& e) {
@@ -59,27 +58,12 @@ inline operation_graph forward_convolution(const node& n, int batch, precision p
     return g;
 }
 
-/// grad_input = adjoint(grad_output), + grad_skip, and that where input > 0: `adds`, `relu`.
-inline operation_graph backward_convolution_input(const node& n, int batch, precision p, bool adds, bool relu) {
+/// grad_input = adjoint(grad_output). Nothing is added to it in an epilogue: what is there already would be read and written over.
+inline operation_graph backward_convolution_input(const node& n, int batch, precision p) {
     const bool adjoint = map_of(n).adjoint;
-    convolution c = convolution_of(n, batch, p, role::grad_input, role::weight, role::grad_output,
-                                   adjoint ? convolution::gives::results : convolution::gives::images);
-    operation_graph g{std::string(umsrep::name(n.kind)) + " backward", {}};
-    tensor& result = adjoint ? c.result : c.image;
-    const tensor dx = result;
-    if (adds || relu) result = intermediate(0, dx);
-    g.operations.push_back(c);
-    if (adds) {
-        const tensor to = relu ? intermediate(1, dx) : dx;
-        g.operations.push_back(pointwise{CUDNN_POINTWISE_ADD, result, activation(role::grad_skip, batch, n.in, p), to});
-        g.name += " + add";
-    }
-    if (relu) {
-        const tensor from = adds ? intermediate(1, dx) : result;
-        g.operations.push_back(pointwise{CUDNN_POINTWISE_RELU_BWD, activation(role::input, batch, n.in, p), from, dx});
-        g.name += " + relu backward";
-    }
-    return g;
+    return {std::string(umsrep::name(n.kind)) + " backward",
+            {convolution_of(n, batch, p, role::grad_input, role::weight, role::grad_output,
+                            adjoint ? convolution::gives::results : convolution::gives::images)}};
 }
 
 /// grad_weight, in the storage type: cuDNN gives 16 bits from 16 bits.

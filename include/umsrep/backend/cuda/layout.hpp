@@ -14,10 +14,14 @@ namespace umsrep::cuda {
 /// step over it, and nothing else mixes channels.
 constexpr int stored_channels(int channels) { return channels < 4 ? channels : (channels + 7) / 8 * 8; }
 
-/// The same for the planner.
+/// Elements that an activation of one sample takes.
+constexpr std::ptrdiff_t stored_elements(shape s) { return static_cast<std::ptrdiff_t>(stored_channels(s.c)) * s.plane(); }
+
+/// The same for the planner. cuDNN does not say that a norm's backward may write over the gradient that it reads, so it never does.
 inline constexpr storage_policy device_storage{
-    [](shape s) { return static_cast<std::ptrdiff_t>(stored_channels(s.c)) * s.plane(); },
-    [](shape s) { return stored_channels(s.c) == s.c && (s.c == 1 || s.plane() == 1); },
+    .elements = stored_elements,
+    .dense = [](shape s) { return stored_channels(s.c) == s.c && (s.c == 1 || s.plane() == 1); },
+    .norm_gradients_in_place = false,
 };
 
 /// An activation as convolutions see it: its channels, with the room behind them stepped over.

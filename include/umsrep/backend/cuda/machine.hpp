@@ -42,6 +42,7 @@ concept machine_like = requires(M& m, const typename M::prepared& ready, const t
     m.synchronize();
     { m.rehearsing() } -> std::same_as<bool>;
     { m.capturing() } -> std::same_as<bool>;
+    { M::describe() } -> std::same_as<std::string>; // for records
 };
 
 /// A graph with the plan that runs it.
@@ -60,7 +61,7 @@ private:
     graph_plan plan_;
 };
 
-/// A device by its driver, cuDNN and NVRTC.
+/// A device by its driver, cuDNN and NVRTC. One thread at a time may use it, any thread.
 class machine {
 public:
     using memory = device_memory;
@@ -152,6 +153,7 @@ public:
         if (!rehearsing_) device_->synchronize();
     }
 
+    static std::string describe() { return describe_device(); }
     bool rehearsing() const { return rehearsing_; }
     bool capturing() const { return capturing_; }
     const loaded_kernels& kernels() const { return kernels_; }

@@ -55,31 +55,4 @@ inline operation_graph backward_batch_norm(int batch, shape s, precision p, bool
     return g;
 }
 
-/// output = relu(input weight + bias + skip): normalisation by constant statistics, which are in weight and bias.
-inline operation_graph forward_scale_shift(int batch, shape s, precision p, const epilogue& e) {
-    const tensor y = whole_activation(role::output, batch, s, p), scaled = intermediate(0, y);
-    operation_graph g{"scale", {pointwise{CUDNN_POINTWISE_MUL, whole_activation(role::input, batch, s, p),
-                                          per_channel(role::weight, stored_channels(s.c)), scaled}}};
-    append_epilogue(g, {true, e.skip, e.relu}, scaled, per_channel(role::bias, stored_channels(s.c)),
-                    whole_activation(role::skip, batch, s, p), y);
-    return g;
-}
-
-/// grad_input = grad_output weight: the same backward.
-inline operation_graph backward_scale_shift_input(int batch, shape s, precision p) {
-    return {"scale backward",
-            {pointwise{CUDNN_POINTWISE_MUL, whole_activation(role::grad_output, batch, s, p),
-                       per_channel(role::weight, stored_channels(s.c)), whole_activation(role::grad_input, batch, s, p)}}};
-}
-
-/// grad_weight = sum of grad_output (input - mean) deviation over samples and pixels: of a normalisation by constant statistics.
-inline operation_graph backward_scale_shift_weight(int batch, shape s, precision p) {
-    const auto vector = [c = stored_channels(s.c)](role r) { return per_channel(r, c); };
-    const tensor x = whole_activation(role::input, batch, s, p), dy = whole_activation(role::grad_output, batch, s, p);
-    const tensor centred = intermediate(0, x), normalised = intermediate(1, x), product = intermediate(2, x);
-    return {"scale gradient", {pointwise{CUDNN_POINTWISE_SUB, x, vector(role::mean), centred},
-                               pointwise{CUDNN_POINTWISE_MUL, centred, vector(role::deviation), normalised},
-                               pointwise{CUDNN_POINTWISE_MUL, normalised, dy, product}, channel_sums{product, vector(role::grad_weight)}}};
-}
-
 } // namespace umsrep::cuda

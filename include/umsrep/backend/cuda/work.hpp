@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <string>
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -14,15 +15,81 @@
 /// From a plan's steps to what the device is given to do: graphs for cuDNN, and kernels of our own where cuDNN has none.
 namespace umsrep::cuda {
 
-/// A graph for cuDNN, or the name of a kernel of our own.
+/// Of what of a node an operand of a graph is.
+enum class part_of_node : std::uint8_t {
+    value,
+    gradient,
+    scratch, ///< what is added to a gradient afterwards, or what nobody wants
+    weight,
+    bias,
+    grad_weight,
+    grad_bias, ///< parameters
+    folded_weight,
+    folded_bias, ///< with the norm behind it in them
+    mean,
+    deviation,
+    index, ///< kept for backward
+    previous_mean,
+    previous_variance, ///< running statistics as they were before this run
+    running_mean,
+    running_variance,
+    epsilon,
+    momentum, ///< by value
+};
+
+/// Where an operand of a graph lies.
+struct operand {
+    role what;
+    part_of_node part;
+    int node;
+};
+
+/// Kernels of our own.
+enum class own_kernel : std::uint8_t {
+    none,
+    of_node,       ///< the node's operation, or its gradient
+    add_up,        ///< y = relu(y + bias + skip) over a node's value
+    pass_gradient, ///< the gradient of an addition's input is that of its output
+    add_gradient,  ///< from scratch to the gradient of a node's input
+};
+
+/// A graph for cuDNN, or a kernel of our own.
 struct work {
-    int node = 0;               ///< the first that it computes, or differentiates
+    int step = 0; ///< of the plan
+    int node = 0; ///< that it computes, or differentiates
     phase what = phase::forward;
-    operation_graph graph;      ///< of no operations: ours
-    std::string_view kernel{};  ///< "softmax", "dropout backward"
+    operation_graph graph{}; ///< of no operations: ours
+    std::vector<operand> operands{};
+    own_kernel kernel = own_kernel::none;
+    op kind = op::input;   ///< of the node
+    epilogue behind{};     ///< what a kernel of our own does with its result
+    int skip = -1;         ///< the node whose value `behind` adds
+    bool folded = false;   ///< the bias is that of a folded norm
+    std::size_t input = 0; ///< of the node, whose gradient it is
 
     bool ours() const { return graph.operations.empty(); }
+    /// "conv + bias", "softmax".
+    std::string_view name() const {
+        switch (kernel) {
+            case own_kernel::none:
+                return graph.name;
+            case own_kernel::of_node:
+                return umsrep::name(kind);
+            case own_kernel::add_up:
+                return "add up";
+            case own_kernel::pass_gradient:
+                return "pass gradient";
+            case own_kernel::add_gradient:
+                return "add gradient";
+        }
+        return {};
+    }
 };
+
+/// Whether a node's batch_norm is one graph of cuDNN's: by the batch's statistics, of whole groups of channels.
+constexpr bool normalises_by_graph(const node& n, const node_plan& u) {
+    return n.kind == op::batch_norm && u.batch_statistics && has_batch_norm(n.out);
+}
 
 namespace detail {
 
@@ -30,25 +97,45 @@ class work_list {
 public:
     work_list(const graph& g, const execution_plan& plan, int batch, precision p) : g_{g}, plan_{plan}, batch_{batch}, p_{p} {
         for (const step& s : plan.steps) {
-            if (s.what == phase::head) continue;
             if (s.what == phase::backward) backward(s);
-            else forward(s);
+            else if (s.what != phase::head) forward(s);
+            ++step_;
         }
     }
 
     std::vector<work> take() { return std::move(items_); }
 
 private:
-    const node_plan& plan_of(int i) const { return plan_.nodes[static_cast<std::size_t>(i)]; }
-    void emit(int i, phase what, operation_graph graph) { items_.push_back({i, what, std::move(graph), {}}); }
-    void ours(int i, phase what, std::string_view kernel) { items_.push_back({i, what, {}, kernel}); }
+    using part = part_of_node;
 
-    /// A sum and a ReLU that stand at node `i` of a step, as an epilogue of what comes before them; moves `i` behind them.
-    epilogue take_epilogue(const step& s, int& i) const {
+    const node_plan& plan_of(int i) const { return plan_.nodes[static_cast<std::size_t>(i)]; }
+    work& graph_of(int i, phase what, operation_graph g, std::vector<operand> operands) {
+        work& w = items_.emplace_back();
+        w.step = step_;
+        w.node = i;
+        w.what = what;
+        w.graph = std::move(g);
+        w.operands = std::move(operands);
+        w.kind = g_[i].kind;
+        return w;
+    }
+    work& ours(int i, phase what, own_kernel kernel = own_kernel::of_node) {
+        work& w = items_.emplace_back();
+        w.step = step_;
+        w.node = i;
+        w.what = what;
+        w.kernel = kernel;
+        w.kind = g_[i].kind;
+        return w;
+    }
+
+    /// A sum and a ReLU that stand at node `i` of a step, as what is done behind the work before them; moves `i` behind them.
+    std::pair<epilogue, int> take_epilogue(const step& s, int& i) const {
         epilogue e;
-        if (i <= s.last && g_[i].kind == op::add) e.skip = true, ++i;
+        int skip = -1;
+        if (i <= s.last && g_[i].kind == op::add) e.skip = true, skip = g_[i++].inputs[1];
         if (i <= s.last && g_[i].kind == op::relu) e.relu = true, ++i;
-        return e;
+        return {e, skip};
     }
     /// A norm by constant statistics that nobody differentiates is in the weights and the bias of the convolution before it.
     bool folds(int i) const { return g_[i].kind == op::batch_norm && !plan_of(i).batch_statistics && plan_of(i).gradient < 0; }
@@ -58,54 +145,84 @@ private:
             const int first = i;
             const node& n = g_[i++];
             switch (n.kind) {
-            case op::input: break;
-            case op::conv:
-            case op::conv_transpose:
-            case op::linear: {
-                const bool folded = i <= s.last && folds(i);
-                if (folded) ++i;
-                epilogue e = take_epilogue(s, i);
-                e.bias = n.a.bias || folded;
-                const bool together = forward_has_epilogue(n, p_);
-                emit(first, s.what, forward_convolution(n, batch_, p_, together ? e : epilogue{}));
-                if (!together && e) elementwise(first, s.what, n.out, e);
-                break;
-            }
-            case op::batch_norm: {
-                const bool constant = !plan_of(first).batch_statistics;
-                if (!constant && !has_batch_norm(n.out)) {
-                    ours(first, s.what, "batch_norm");
+                case op::input:
+                    break;
+                case op::conv:
+                case op::conv_transpose:
+                case op::linear: {
+                    const bool folded = i <= s.last && folds(i);
+                    if (folded) ++i;
+                    auto [e, skip] = take_epilogue(s, i);
+                    e.bias = n.a.bias || folded;
+                    const bool together = has_epilogue(n, p_);
+                    std::vector<operand> operands{{role::input, part::value, n.inputs[0]},
+                                                  {role::output, part::value, first},
+                                                  {role::weight, folded ? part::folded_weight : part::weight, first}};
+                    if (together && e.bias) operands.push_back({role::bias, folded ? part::folded_bias : part::bias, first});
+                    if (together && e.skip) operands.push_back({role::skip, part::value, skip});
+                    graph_of(first, s.what, forward_convolution(n, batch_, p_, together ? e : epilogue{}), std::move(operands)).folded =
+                        folded;
+                    if (together || !e) break;
+                    work& rest = ours(first, s.what, own_kernel::add_up);
+                    rest.behind = e;
+                    rest.skip = skip;
+                    rest.folded = folded;
                     break;
                 }
-                const epilogue e = take_epilogue(s, i);
-                if (constant && !has_elementwise(n.out)) ours(first, s.what, "scale");
-                else emit(first, s.what, constant ? forward_scale_shift(batch_, n.out, p_, e) : forward_batch_norm(batch_, n.out, p_, e));
-                break;
-            }
-            case op::add:
-            case op::relu: {
-                i = first;
-                elementwise(first, s.what, n.out, take_epilogue(s, i));
-                break;
-            }
-            case op::sigmoid:
-                if (has_elementwise(n.out)) emit(first, s.what, forward_sigmoid(batch_, n.out, p_));
-                else ours(first, s.what, "sigmoid");
-                break;
-            case op::max_pool:
-            case op::avg_pool:
-            case op::global_avg_pool:
-                if (has_pool(n)) emit(first, s.what, forward_pool(n, batch_, p_, n.kind == op::max_pool && plan_of(first).gradient >= 0));
-                else ours(first, s.what, umsrep::name(n.kind));
-                break;
-            default: ours(first, s.what, umsrep::name(n.kind));
+                case op::batch_norm: {
+                    const auto [e, skip] = take_epilogue(s, i);
+                    if (normalises_by_graph(n, plan_of(first))) {
+                        std::vector<operand> operands = norm_operands(first);
+                        operands.insert(operands.end(), {{role::output, part::value, first},
+                                                         {role::epsilon, part::epsilon, first},
+                                                         {role::momentum, part::momentum, first},
+                                                         {role::running_mean, part::previous_mean, first},
+                                                         {role::running_variance, part::previous_variance, first},
+                                                         {role::next_running_mean, part::running_mean, first},
+                                                         {role::next_running_variance, part::running_variance, first}});
+                        if (e.skip) operands.push_back({role::skip, part::value, skip});
+                        graph_of(first, s.what, forward_batch_norm(batch_, n.out, p_, e), std::move(operands));
+                        break;
+                    }
+                    work& w = ours(first, s.what);
+                    w.behind = e;
+                    w.skip = skip;
+                    break;
+                }
+                case op::add:
+                case op::relu: {
+                    i = first;
+                    const auto [e, skip] = take_epilogue(s, i);
+                    work& w = ours(first, s.what);
+                    w.behind = e;
+                    w.skip = skip;
+                    break;
+                }
+                case op::max_pool:
+                case op::avg_pool: {
+                    if (!has_pool(n)) {
+                        ours(first, s.what);
+                        break;
+                    }
+                    const bool index = n.kind == op::max_pool && plan_of(first).gradient >= 0;
+                    std::vector<operand> operands{{role::input, part::value, n.inputs[0]}, {role::output, part::value, first}};
+                    if (index) operands.push_back({role::index, part::index, first});
+                    graph_of(first, s.what, forward_pool(n, batch_, p_, index), std::move(operands));
+                    break;
+                }
+                default:
+                    ours(first, s.what);
             }
         }
     }
 
-    void elementwise(int i, phase what, shape s, const epilogue& e) {
-        if (has_elementwise(s)) emit(i, what, forward_elementwise(batch_, s, p_, e));
-        else ours(i, what, "elementwise");
+    /// What a norm's graphs read and keep, forward and backward.
+    std::vector<operand> norm_operands(int i) const {
+        return {{role::input, part::value, g_[i].inputs[0]},
+                {role::weight, part::weight, i},
+                {role::bias, part::bias, i},
+                {role::mean, part::mean, i},
+                {role::deviation, part::deviation, i}};
     }
 
     void backward(const step& s) {
@@ -113,97 +230,98 @@ private:
             const node& n = g_[i];
             const node_plan& u = plan_of(i);
             if (u.gradient < 0) continue;
-            const bool to_input = u.differentiate[0];
             switch (n.kind) {
-            case op::conv:
-            case op::conv_transpose:
-            case op::linear: {
-                if (u.trains) emit(i, s.what, backward_convolution_weight(n, batch_, p_));
-                if (u.trains && n.a.bias) emit(i, s.what, backward_bias(batch_, n.out, p_));
-                const bool together = u.accumulate[0] && backward_has_epilogue(n, p_);
-                if (to_input) emit(i, s.what, backward_convolution_input(n, batch_, p_, together, false));
-                if (to_input && !together) accumulate(i, 0);
-                break;
-            }
-            case op::relu:
-                if (i > s.first && g_[i - 1].kind == op::batch_norm && plan_of(i - 1).batch_statistics && has_batch_norm(n.out)) {
-                    --i;
-                    emit(i, s.what, backward_batch_norm(batch_, n.out, p_, true));
-                    accumulate(i, 0);
-                } else if (to_input) {
-                    if (has_elementwise(n.out)) emit(i, s.what, backward_relu(batch_, n.out, p_));
-                    else ours(i, s.what, "relu backward");
-                    accumulate(i, 0);
-                }
-                break;
-            case op::batch_norm: backward_norm(i, s.what); break;
-            case op::add: // its gradient is that of both its inputs
-                for (std::size_t k = 0; k < 2; ++k) {
-                    if (!u.differentiate[k]) continue;
-                    const int input = n.inputs[k];
-                    if (u.accumulate[k]) accumulate(i, k);
-                    else if (plan_of(input).gradient != u.gradient) ours(i, s.what, "copy");
-                }
-                break;
-            case op::sigmoid:
-                if (!to_input) break;
-                if (has_elementwise(n.out)) emit(i, s.what, backward_sigmoid(batch_, n.out, p_));
-                else ours(i, s.what, "sigmoid backward");
-                accumulate(i, 0);
-                break;
-            case op::max_pool:
-            case op::avg_pool:
-            case op::global_avg_pool:
-                if (!to_input) break;
-                if (!has_pool(n)) {
-                    ours(i, s.what, umsrep::name(n.kind));
+                case op::conv:
+                case op::conv_transpose:
+                case op::linear:
+                    if (u.trains) {
+                        graph_of(i, s.what, backward_convolution_weight(n, batch_, p_),
+                                 {{role::input, part::value, n.inputs[0]},
+                                  {role::grad_output, part::gradient, i},
+                                  {role::grad_weight, part::grad_weight, i}});
+                        if (n.a.bias)
+                            graph_of(i, s.what, backward_bias(batch_, n.out, p_),
+                                     {{role::grad_output, part::gradient, i}, {role::grad_bias, part::grad_bias, i}});
+                    }
+                    if (!u.differentiate[0]) break;
+                    graph_of(i, s.what, backward_convolution_input(n, batch_, p_),
+                             {{role::grad_output, part::gradient, i}, {role::weight, part::weight, i}, grad_input(i)});
+                    accumulate(i);
+                    break;
+                case op::relu:
+                    if (i > s.first && normalises_by_graph(g_[i - 1], plan_of(i - 1))) {
+                        --i;
+                        backward_norm(i, s.what, i + 1);
+                    } else if (u.differentiate[0]) {
+                        ours(i, s.what);
+                    }
+                    break;
+                case op::batch_norm:
+                    if (normalises_by_graph(n, u)) backward_norm(i, s.what, i);
+                    else ours(i, s.what);
+                    break;
+                case op::add:
+                    for (std::size_t k = 0; k < 2; ++k)
+                        if (u.differentiate[k] && (u.accumulate[k] || plan_of(n.inputs[k]).gradient != u.gradient))
+                            ours(i, s.what, own_kernel::pass_gradient).input = k;
+                    break;
+                case op::max_pool:
+                case op::avg_pool: {
+                    if (!u.differentiate[0]) break;
+                    if (!has_pool(n)) {
+                        ours(i, s.what);
+                        break;
+                    }
+                    std::vector<operand> operands{{role::grad_output, part::gradient, i}, grad_input(i)};
+                    if (n.kind == op::max_pool) operands.push_back({role::index, part::index, i});
+                    graph_of(i, s.what, backward_pool(n, batch_, p_), std::move(operands));
+                    accumulate(i);
                     break;
                 }
-                emit(i, s.what, backward_pool(n, batch_, p_));
-                accumulate(i, 0);
-                break;
-            default: items_.push_back({i, s.what, {}, umsrep::name(n.kind)}); // ours add to gradients by themselves
+                case op::concat:
+                    for (std::size_t k = 0; k < 2; ++k)
+                        if (u.differentiate[k]) ours(i, s.what).input = k;
+                    break;
+                default:
+                    ours(i, s.what); // which adds to gradients by itself
             }
         }
     }
 
-    void backward_norm(int i, phase what) {
-        const node& n = g_[i];
-        const node_plan& u = plan_of(i);
-        if (u.batch_statistics) {
-            if (!has_batch_norm(n.out)) return ours(i, what, "batch_norm");
-            emit(i, what, backward_batch_norm(batch_, n.out, p_, false));
-            return accumulate(i, 0);
-        }
-        if (!has_elementwise(n.out)) return ours(i, what, "scale");
-        if (u.trains) {
-            emit(i, what, backward_scale_shift_weight(batch_, n.out, p_));
-            emit(i, what, backward_bias(batch_, n.out, p_));
-        }
-        if (!u.differentiate[0]) return;
-        emit(i, what, backward_scale_shift_input(batch_, n.out, p_));
-        accumulate(i, 0);
+    /// `last`: the node whose gradient it reads: that of the norm, or of the ReLU behind it.
+    void backward_norm(int i, phase what, int last) {
+        std::vector<operand> operands = norm_operands(i);
+        operands.insert(operands.end(), {{role::grad_output, part::gradient, last},
+                                         {role::grad_weight, part::grad_weight, i},
+                                         {role::grad_bias, part::grad_bias, i},
+                                         grad_input(i)});
+        if (last == i) std::erase_if(operands, [](const operand& o) { return o.what == role::bias; });
+        graph_of(i, what, backward_batch_norm(batch_, g_[i].out, p_, last != i), std::move(operands));
+        accumulate(i);
     }
 
-    /// Adds the gradient that node `i` gives to its input `k` to what others gave, where there is something.
-    void accumulate(int i, std::size_t k) {
-        if (!plan_of(i).accumulate[k]) return;
-        const shape s = g_[g_[i].inputs[k]].out;
-        if (has_elementwise(s)) emit(i, phase::backward, add_gradients(batch_, s, p_));
-        else ours(i, phase::backward, "add gradients");
+    /// Where a graph writes the gradient of a node's first input: where it belongs, or to be added to what is there.
+    operand grad_input(int i) const {
+        const node_plan& u = plan_of(i);
+        return {role::grad_input, u.differentiate[0] && !u.accumulate[0] ? part::gradient : part::scratch, g_[i].inputs[0]};
+    }
+    void accumulate(int i) {
+        if (plan_of(i).differentiate[0] && plan_of(i).accumulate[0]) ours(i, phase::backward, own_kernel::add_gradient);
     }
 
     const graph& g_;
     const execution_plan& plan_;
     int batch_;
     precision p_;
+    int step_ = 0;
     std::vector<work> items_;
 };
 
 } // namespace detail
 
 /// What a plan gives the device to do, in order, for a batch of so many samples. A step's nodes share one buffer, so they may run as one
-/// graph; which do is decided here and nowhere else.
+/// graph; which do is decided here and nowhere else. No graph writes over what it reads: cuDNN does not say that it may. Kernels of our
+/// own may, element by element, so all that a plan does in place is theirs, or part of a graph with other inputs.
 inline std::vector<work> list_work(const graph& g, const execution_plan& plan, int batch, precision p) {
     return detail::work_list(g, plan, batch, p).take();
 }

@@ -6,7 +6,7 @@
 
 /// Batch normalisation of any number of channels (cuDNN's takes multiples of eight), and norms by constant statistics. Forward by the
 /// batch: channel_sums, channel_moments, normalize; by constants: constant_moments, normalize. Backward: norm_sums, norm_gradients,
-/// normalize_backward. Source: Ioffe, Szegedy, "Batch Normalization", ICML 2015.
+/// normalize_backward or scale_gradient. Source: Ioffe, Szegedy, "Batch Normalization", ICML 2015.
 namespace umsrep::cuda::kernel {
 
 /// Two sums in double of each piece and channel.
@@ -188,6 +188,25 @@ struct normalize_backward {
             const float scale = weight != nullptr ? m.rstd * weight[channel + k] : m.rstd;
             d.at[k] = scale * (d.at[k] - mean.plain - (x.at[k] - m.mean) * m.rstd * mean.slope);
         }
+        store(grad_in.at(pixel, channel), d, accumulate);
+    }
+};
+
+/// The same where the statistics are constants, which leaves grad_in = weight rstd dy, and the input is not read: it may be gone.
+template <class T, int n>
+struct scale_gradient {
+    extents e;
+    const float* weight; ///< or null
+    pixels<const T> grad_out;
+    const moments* kept;
+    pixels<T> grad_in;
+    bool accumulate;
+
+    UMSREP_DEVICE long long count() const { return e.size() / n; }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        const u32 pixel = i / (e.c / n), channel = i % (e.c / n) * n;
+        values<n> d = load<n>(grad_out.at(pixel, channel));
+        for (u32 k = 0; k < n; ++k) d.at[k] *= weight != nullptr ? kept[channel + k].rstd * weight[channel + k] : kept[channel + k].rstd;
         store(grad_in.at(pixel, channel), d, accumulate);
     }
 };

@@ -10,6 +10,7 @@
 #include <umsrep/backend/cuda/kernel/dropout.cuh>
 #include <umsrep/backend/cuda/kernel/element_loss.cuh>
 #include <umsrep/backend/cuda/kernel/elementwise.cuh>
+#include <umsrep/backend/cuda/kernel/fold.cuh>
 #include <umsrep/backend/cuda/kernel/map.cuh>
 #include <umsrep/backend/cuda/kernel/normalization.cuh>
 #include <umsrep/backend/cuda/kernel/optimizer.cuh>

@@ -12,7 +12,7 @@ struct kernel_source {
     const char *name, *text;
 };
 
-inline constexpr std::array<kernel_source, 24> kernel_sources{{
+inline constexpr std::array<kernel_source, 25> kernel_sources{{
     {"umsrep/backend/cuda/kernel/activation.cuh", R"cuda(// SPDX-License-Identifier: MIT
 #pragma once
 
@@ -142,7 +142,7 @@ UMSREP_DEVICE constexpr long long pieces(long long size, long long length) { ret
 
 /// Batch normalisation of any number of channels (cuDNN's takes multiples of eight), and norms by constant statistics. Forward by the
 /// batch: channel_sums, channel_moments, normalize; by constants: constant_moments, normalize. Backward: norm_sums, norm_gradients,
-/// normalize_backward. Source: Ioffe, Szegedy, "Batch Normalization", ICML 2015.
+/// normalize_backward or scale_gradient. Source: Ioffe, Szegedy, "Batch Normalization", ICML 2015.
 namespace umsrep::cuda::kernel {
 
 /// Two sums in double of each piece and channel.
@@ -324,6 +324,25 @@ struct normalize_backward {
             const float scale = weight != nullptr ? m.rstd * weight[channel + k] : m.rstd;
             d.at[k] = scale * (d.at[k] - mean.plain - (x.at[k] - m.mean) * m.rstd * mean.slope);
         }
+        store(grad_in.at(pixel, channel), d, accumulate);
+    }
+};
+
+/// The same where the statistics are constants, which leaves grad_in = weight rstd dy, and the input is not read: it may be gone.
+template <class T, int n>
+struct scale_gradient {
+    extents e;
+    const float* weight; ///< or null
+    pixels<const T> grad_out;
+    const moments* kept;
+    pixels<T> grad_in;
+    bool accumulate;
+
+    UMSREP_DEVICE long long count() const { return e.size() / n; }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        const u32 pixel = i / (e.c / n), channel = i % (e.c / n) * n;
+        values<n> d = load<n>(grad_out.at(pixel, channel));
+        for (u32 k = 0; k < n; ++k) d.at[k] *= weight != nullptr ? kept[channel + k].rstd * weight[channel + k] : kept[channel + k].rstd;
         store(grad_in.at(pixel, channel), d, accumulate);
     }
 };
@@ -937,6 +956,50 @@ struct add_up {
 
 } // namespace umsrep::cuda::kernel
 )cuda"},
+    {"umsrep/backend/cuda/kernel/fold.cuh", R"cuda(// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <umsrep/backend/cuda/kernel/normalization.cuh>
+
+/// A norm by constant statistics within the convolution before it: with scale = rstd times the norm's weight of a result's channel, weights
+/// times scale, and (bias - mean) scale + the norm's bias.
+namespace umsrep::cuda::kernel {
+
+/// The convolution's weights, (outputs, taps, inputs), into those that layers read, by `map`.
+template <class To>
+struct fold_weight {
+    u32 outputs, taps, inputs;
+    u32 outputs_per_group; ///< of a transposed convolution, whose results' channels are its inputs here, group by group; 0: of any other
+    const float* weight;
+    const moments* kept; ///< one per channel
+    const float* scale;  ///< or null
+    To* to;
+
+    UMSREP_DEVICE long long count() const { return static_cast<long long>(outputs) * taps * inputs; }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        const u32 output = i / inputs / taps;
+        const u32 channel = outputs_per_group == 0 ? output : output / outputs_per_group * inputs + i % inputs;
+        to[i] = number<To>::from(weight[i] * kept[channel].rstd * (scale != nullptr ? scale[channel] : 1));
+    }
+};
+
+/// Its bias, by `map`.
+struct fold_bias {
+    u32 channels;
+    const float* bias; ///< or null
+    const moments* kept;
+    const float *scale, *shift; ///< or null
+    float* to;
+
+    UMSREP_DEVICE long long count() const { return channels; }
+    UMSREP_DEVICE void operator()(u32 c) const {
+        const float centred = (bias != nullptr ? bias[c] : 0) - kept[c].mean;
+        to[c] = centred * kept[c].rstd * (scale != nullptr ? scale[c] : 1) + (shift != nullptr ? shift[c] : 0);
+    }
+};
+
+} // namespace umsrep::cuda::kernel
+)cuda"},
     {"umsrep/backend/cuda/kernel/kernels.cuh", R"cuda(// SPDX-License-Identifier: MIT
 #pragma once
 
@@ -949,6 +1012,7 @@ struct add_up {
 #include <umsrep/backend/cuda/kernel/dropout.cuh>
 #include <umsrep/backend/cuda/kernel/element_loss.cuh>
 #include <umsrep/backend/cuda/kernel/elementwise.cuh>
+#include <umsrep/backend/cuda/kernel/fold.cuh>
 #include <umsrep/backend/cuda/kernel/map.cuh>
 #include <umsrep/backend/cuda/kernel/normalization.cuh>
 #include <umsrep/backend/cuda/kernel/optimizer.cuh>

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include <umsrep/backend/cuda/kernel/view.cuh>
+#include <umsrep/backend/cuda/layout.hpp>
+
+namespace umsrep::cuda {
+
+/// The type that elements of an activation have in kernels.
+template <precision P>
+using stored_type = std::conditional_t<P == precision::bf16, kernel::bf16, std::conditional_t<P == precision::fp16, kernel::fp16, float>>;
+
+/// Images in a device's memory, as kernels take them.
+template <class T>
+struct device_image {
+    kernel::extents e{};
+    kernel::pixels<T> p{};
+
+    explicit operator bool() const { return p.data != nullptr; }
+    operator device_image<const T>() const { return {e, {p.data, p.stride}}; }
+    operator kernel::pixels<const T>() const { return {p.data, p.stride}; }
+};
+
+inline kernel::extents extents_of(int n, shape s) {
+    const auto u = [](int v) { return static_cast<kernel::u32>(v); };
+    return {u(n), u(s.h), u(s.w), u(s.c)};
+}
+
+/// An activation at an address: its own channels, with the room behind them stepped over.
+template <class T>
+device_image<T> image_at(void* address, int n, shape s) {
+    return {extents_of(n, s), {static_cast<T*>(address), stored_channels(s.c)}};
+}
+/// The same with the room as channels, for what keeps channels apart: they can be taken eight at a time.
+template <class T>
+device_image<T> whole_image_at(void* address, int n, shape s) {
+    return image_at<T>(address, n, {stored_channels(s.c), s.h, s.w});
+}
+/// The same as one long row, for what works on elements.
+template <class T>
+device_image<T> elements_at(void* address, int n, shape s) {
+    const std::int64_t size = n * stored_elements(s);
+    return {{1, 1, 1, static_cast<kernel::u32>(size)}, {static_cast<T*>(address), size}};
+}
+
+/// Calls f with how many channels can be taken at a time: std::integral_constant of 8 or 1.
+template <class F>
+void with_pack(bool eight, F f) {
+    if (eight) f(std::integral_constant<int, 8>{});
+    else f(std::integral_constant<int, 1>{});
+}
+
+} // namespace umsrep::cuda
