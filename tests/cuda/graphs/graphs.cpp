@@ -42,7 +42,7 @@ std::vector<std::string> names(const mode& m, cuda::precision p = cuda::precisio
     const graph g = lower<Net>();
     const execution_plan plan = make_unplaced_plan(g, m, cuda::device_storage);
     std::vector<std::string> all;
-    for (const cuda::work& w : cuda::list_work(g, plan, 4, p)) all.push_back(w.ours() ? "[" + std::string(w.kernel) + "]" : w.graph.name);
+    for (const cuda::work& w : cuda::list_work(g, plan, 4, p)) all.push_back(w.ours() ? "[" + std::string(w.name()) + "]" : w.graph.name);
     return all;
 }
 
@@ -116,7 +116,7 @@ TEST_CASE("a convolution, its adjoint and a dense layer are one map between imag
     CHECK(adjoint.what == cuda::convolution::gives::images);
     CHECK(adjoint.image.id == static_cast<std::int64_t>(cuda::role::output));
     CHECK(adjoint.weight.size == graphs_test::four{16, 8, 2, 2}); // PyTorch's (in, out)
-    const cuda::operation_graph reduced = cuda::backward_convolution_input(up, 2, cuda::precision::fp32, false, false);
+    const cuda::operation_graph reduced = cuda::backward_convolution_input(up, 2, cuda::precision::fp32);
     CHECK(std::get<cuda::convolution>(reduced.operations.at(0)).what == cuda::convolution::gives::results);
 
     const node dense = graphs_test::convolution_node(op::linear, {16, 4, 6}, {10, 1, 1}, {});
@@ -141,13 +141,6 @@ TEST_CASE("an epilogue passes values on inside the graph, and only its last resu
         before = p.y.id;
     }
     CHECK(before == static_cast<std::int64_t>(cuda::role::output));
-}
-
-TEST_CASE("sizes of one channel are given to elementwise graphs as lines of channels") {
-    CHECK(cuda::elementwise_shape({1, 32, 48}) == shape{48, 32, 1});
-    CHECK(cuda::elementwise_shape({2, 32, 48}) == shape{2, 32, 48});
-    CHECK_FALSE(cuda::has_elementwise({1, 1, 1}));
-    CHECK(cuda::elements(cuda::role::input, 2, {1, 32, 48}, cuda::precision::fp32).size == graphs_test::four{2, 48, 32, 1});
 }
 
 TEST_CASE("training normalises with its relu, differentiates both in one graph, and leaves to our kernels what cuDNN has not") {
@@ -181,5 +174,42 @@ TEST_CASE("frozen stages have no graph backward") {
         CHECK(name.find("batch_norm") == std::string::npos);
         if (name.find("backward") != std::string::npos || name.find("gradient") != std::string::npos)
             CHECK(name.find("conv") == std::string::npos);
+    }
+}
+
+TEST_CASE("no graph adds to a gradient: what a graph gives is written aside and added by a kernel of our own") {
+    const graph g = lower<graphs_test::net>();
+    const execution_plan plan = make_unplaced_plan(g, graphs_test::training(), cuda::device_storage);
+    const std::vector<cuda::work> all = cuda::list_work(g, plan, 4, cuda::precision::bf16);
+    int added = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (all[i].kernel != cuda::own_kernel::add_gradient) continue;
+        ++added;
+        REQUIRE(i > 0);
+        const auto aside = [](const cuda::operand& o) { return o.what == cuda::role::grad_input && o.part == cuda::part_of_node::scratch; };
+        CHECK(std::count_if(all[i - 1].operands.begin(), all[i - 1].operands.end(), aside) == 1);
+    }
+    CHECK(added > 0);
+    for (const node_plan& n : plan.nodes) // nor does a norm's backward write over what it reads
+        if (n.batch_statistics && n.differentiate[0]) {
+            const std::size_t i = static_cast<std::size_t>(&n - plan.nodes.data());
+            CHECK(plan.nodes[static_cast<std::size_t>(g.nodes[i].inputs[0])].gradient != n.gradient);
+        }
+}
+
+TEST_CASE("each graph has an operand for each role, once") {
+    for (const mode& m : {mode{}, graphs_test::training()}) {
+        const graph g = lower<graphs_test::residual_net>();
+        const execution_plan plan = make_unplaced_plan(g, m, cuda::device_storage);
+        for (const cuda::work& w : cuda::list_work(g, plan, 4, cuda::precision::fp16)) {
+            std::multiset<cuda::role> operands;
+            std::set<cuda::role> roles;
+            for (const cuda::operand& o : w.operands) operands.insert(o.what);
+            for (const cuda::operation& o : w.graph.operations)
+                cuda::for_each_tensor(o, [&](const char*, const cuda::tensor& t) {
+                    if (!t.inside) roles.insert(static_cast<cuda::role>(t.id));
+                });
+            CHECK_MESSAGE(std::equal(roles.begin(), roles.end(), operands.begin(), operands.end()), w.graph.name);
+        }
     }
 }

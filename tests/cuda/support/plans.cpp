@@ -99,13 +99,4 @@ TEST_CASE("what nothing emits yet has engines too") {
     up.out = {8, 32, 32};
     CHECK(cuda::find_engines(cuda::built_graph(cuda::forward_bilinear_twice(up, 4, cuda::precision::bf16)), device, {true, false}, 1)
               .size() == 1);
-    node n;
-    n.kind = op::conv;
-    n.in = n.out = {64, 32, 32};
-    n.a.kernel = 3;
-    n.a.padding = 1;
-    for (const bool adds : {false, true})
-        CHECK(cuda::find_engines(cuda::built_graph(cuda::backward_convolution_input(n, 4, cuda::precision::bf16, adds, true)), device,
-                                 {true, false}, 1)
-                  .size() == 1);
 }

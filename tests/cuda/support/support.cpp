@@ -75,7 +75,7 @@ std::map<std::string, std::pair<cuda::operation_graph, cuda::precision>> graphs_
                 for (const cuda::precision p : precisions) {
                     if (!everything() && !(c.small && (p == cuda::precision::fp32 || p == cuda::precision::bf16))) continue;
                     for (const cuda::work& w : cuda::list_work(c.graph, plan, batch, p)) {
-                        if (w.ours()) t.kernels[std::string(w.kernel) + (w.what == phase::backward ? " (backward)" : "")].insert(c.name);
+                        if (w.ours()) t.kernels[std::string(w.name()) + (w.what == phase::backward ? " (backward)" : "")].insert(c.name);
                         else distinct.emplace(cuda::key_of(w.graph) + std::string(name(p)), std::pair(w.graph, p));
                     }
                 }
