@@ -22,7 +22,8 @@ struct run_inputs {
 
     /// `scale`: of the weights of convolutions, so that values neither grow nor fade from layer to layer.
     run_inputs(const graph& g, int n, seed s = seed{3})
-        : parameters(static_cast<std::size_t>(g.parameters)), images(static_cast<std::size_t>(n * g.nodes[0].out.size())),
+        : parameters(static_cast<std::size_t>(g.parameters)),
+          images(static_cast<std::size_t>(n * g.nodes[0].out.size())),
           statistics(static_cast<std::size_t>(g.statistics)) {
         random_stream r(s, "values");
         const auto short_number = [](float v) { return cuda::kernel::to_float(cuda::kernel::number<cuda::kernel::bf16>::from(v)); };
@@ -45,8 +46,8 @@ struct run_traces {
     std::vector<double> results, gradients, statistics;
 };
 
-/// The gradient of element i of a result: every one differs, and none depends on what was computed.
-inline double result_gradient(std::ptrdiff_t i) { return std::sin(static_cast<double>(i + 1)); }
+/// The gradient of element i of a result: as good as random, so that sums of neighbours do not vanish; none depends on what was computed.
+inline double result_gradient(std::ptrdiff_t i) { return std::sin(static_cast<double>(i + 1) * static_cast<double>(i + 1)); }
 
 /// `times` runs of a batch of n on an executor of capacity n + 1, its second run as the first but of another dropout step.
 template <class Scalar, class Executor>
