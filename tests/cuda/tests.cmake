@@ -10,6 +10,7 @@ foreach(test IN LISTS tests)
     target_link_libraries(test_${test} PRIVATE umsrep_cuda)
     set_tests_properties(${test} PROPERTIES LABELS "unit;cuda")
 endforeach()
+target_link_libraries(test_cuda_model PRIVATE umsrep_test_kernels)
 set_tests_properties(cuda_gpu PROPERTIES LABELS "cuda;gpu" SKIP_REGULAR_EXPRESSION "skipped: cuda: ")
 target_compile_definitions(test_cuda_support PRIVATE UMSREP_TEST_DEVICES="${CMAKE_CURRENT_SOURCE_DIR}/cuda/devices" UMSREP_CUDA_STUB="${UMSREP_CUDA_STUB}")
 
