@@ -40,15 +40,21 @@ struct device_side {
     std::vector<C> copy;
     std::vector<kernel::chunk> table;
     std::vector<double> squares;
+    std::vector<float> start;
     kernel::step_state state{};
+    kernel::step_order order{};
+    kernel::loss_report report{};
+    std::vector<kernel::part_state> parts = std::vector<kernel::part_state>(2);
+    std::vector<unsigned> moves{1, 1};
+    float pull = 0;
 
-    device_side() : w(size), m(size), v(size), g(size), copy(size) {
+    device_side() : w(size), m(size), v(size), g(size), copy(size), start(size) {
         for (const optim::parameter_group& group : groups)
             for (std::ptrdiff_t first = group.begin; first < group.end; first += kernel::chunk_length) {
                 const auto i = static_cast<std::size_t>(first);
                 const auto count = static_cast<unsigned>(std::min<std::ptrdiff_t>(kernel::chunk_length, group.end - first));
-                table.push_back({&w[i], &g[i], &m[i], &v[i], &copy[i], count, static_cast<float>(group.lr_scale),
-                                 static_cast<float>(group.decay_scale)});
+                table.push_back({&w[i], &g[i], &m[i], &v[i], &copy[i], &start[i], count, i < 5000 ? 0U : 1U,
+                                 static_cast<float>(group.lr_scale), static_cast<float>(group.decay_scale)});
             }
         squares.resize(table.size());
         state.loss_scale = 1;
@@ -57,20 +63,22 @@ struct device_side {
 
     unsigned chunks() const { return static_cast<unsigned>(table.size()); }
 
+    kernel::step_view view() const { return {moves.data(), &order, &state, parts.data(), pull}; }
     void prepare(double max_norm, double beta1, double beta2, unsigned growth_interval = 0) {
-        reduce_on_host(kernel::gradient_squares<G>{chunks(), table.data(), squares.data()});
-        reduce_on_host(kernel::prepare_step{chunks(), squares.data(), max_norm, beta1, beta2, growth_interval, &state});
+        reduce_on_host(kernel::gradient_squares<G>{chunks(), table.data(), moves.data(), &state, pull, squares.data()});
+        reduce_on_host(kernel::prepare_step{chunks(), 1, squares.data(), &report, max_norm, growth_interval, &state});
+        map_on_host(kernel::advance_parts{2, moves.data(), &order, beta1, beta2, &state, parts.data()});
     }
     template <class Optimizer>
-    void step(const Optimizer& o, double max_norm) {
-        prepare(max_norm, o.beta1, o.beta2);
-        map_on_host(kernel::adam<G, C>{chunks(), table.data(), &state, static_cast<float>(o.beta1), static_cast<float>(o.beta2),
+    void step(const Optimizer& o, double max_norm, unsigned growth_interval = 0) {
+        prepare(max_norm, o.beta1, o.beta2, growth_interval);
+        map_on_host(kernel::adam<G, C>{chunks(), table.data(), view(), static_cast<float>(o.beta1), static_cast<float>(o.beta2),
                                        static_cast<float>(o.epsilon), static_cast<float>(o.weight_decay),
                                        std::is_same_v<Optimizer, optim::adamw>});
     }
     void step(const optim::sgd& o, double max_norm) {
         prepare(max_norm, 0, 0);
-        map_on_host(kernel::sgd<G, C>{chunks(), table.data(), &state, static_cast<float>(o.momentum), o.nesterov,
+        map_on_host(kernel::sgd<G, C>{chunks(), table.data(), view(), static_cast<float>(o.momentum), o.nesterov,
                                       static_cast<float>(o.weight_decay)});
     }
 };
@@ -80,7 +88,7 @@ template <class G, class C, class Optimizer>
 void check_ten_steps(const Optimizer& optimizer, double max_norm, float loss_scale) {
     device_side<G, C> device;
     device.state.loss_scale = loss_scale;
-    device.state.lr = optimizer.lr;
+    device.order.lr = optimizer.lr;
     std::vector<double> w(device.w.begin(), device.w.end()), g(size), moment[2];
     std::array<std::span<double>, Optimizer::moments> state;
     for (std::size_t k = 0; k < state.size(); ++k) {
@@ -99,7 +107,7 @@ void check_ten_steps(const Optimizer& optimizer, double max_norm, float loss_sca
         device.step(optimizer, max_norm);
         CHECK(device.state.gradient_norm == doctest::Approx(norm).epsilon(1e-12));
     }
-    CHECK(device.state.step == 10);
+    for (const kernel::part_state& p : device.parts) CHECK(p.updates == 10);
     CHECK(device.state.skipped == 0);
     CHECK(relative_error(device.w, w) < 1e-6);
     for (std::size_t i = 0; i < size; ++i)
@@ -120,24 +128,20 @@ TEST_CASE("adam, adamw and sgd move parameters as the project's optimisers do, i
 
 TEST_CASE("a gradient that is not finite moves nothing and halves the loss scale; good steps double it") {
     device_side<fp16, fp16> d;
-    d.state.lr = 1e-2;
+    d.order.lr = 1e-2;
     d.state.loss_scale = 1024;
     const auto set = [&](float x) { std::fill(d.g.begin(), d.g.end(), kernel::number<fp16>::from(x)); };
-    const auto step = [&] {
-        d.prepare(1.0, 0.9, 0.999, 3);
-        map_on_host(kernel::adam<fp16, fp16>{d.chunks(), d.table.data(), &d.state, 0.9f, 0.999f, 1e-8f, 0.01f, true});
-    };
+    const auto step = [&] { d.step(optim::adamw{}, 1.0, 3); };
     for (const float broken : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
         set(1);
         d.g[9000] = kernel::number<fp16>::from(broken);
         const auto w = d.w, m = d.m, v = d.v;
         const float scale = d.state.loss_scale;
-        const auto steps = d.state.step;
         step();
         CHECK(same_bits(d.w, w));
         CHECK(same_bits(d.m, m));
         CHECK(same_bits(d.v, v));
-        CHECK(d.state.step == steps);
+        CHECK(d.parts[0].updates == 0);
         CHECK(d.state.loss_scale == scale / 2);
         CHECK_FALSE(std::isfinite(d.state.gradient_norm));
     }
@@ -149,12 +153,64 @@ TEST_CASE("a gradient that is not finite moves nothing and halves the loss scale
         CHECK(d.state.loss_scale == expected);
         CHECK(d.state.skip == 0);
     }
-    CHECK(d.state.step == 6);
+    CHECK(d.parts[1].updates == 6);
+    CHECK(d.state.halted == 0);
+}
+
+TEST_CASE(
+    "what no smaller loss scale mends halts the run, and so does a refused target; nothing moves until the host has seen it") {
+    const auto check = [](auto breaks, auto mends) {
+        device_side<float, float> d;
+        d.order.lr = 1e-2;
+        d.state.loss_scale = 1;
+        std::fill(d.g.begin(), d.g.end(), 1.0f);
+        breaks(d);
+        const auto w = d.w;
+        d.step(optim::adamw{}, 0);
+        mends(d);
+        d.step(optim::adamw{}, 0);
+        CHECK(d.state.halted == 1);
+        CHECK(same_bits(d.w, w));
+        CHECK(d.parts[0].updates == 0);
+        d.state.halted = 0;
+        d.step(optim::adamw{}, 0);
+        CHECK_FALSE(same_bits(d.w, w));
+    };
+    check([](auto& d) { d.g[3] = std::numeric_limits<float>::infinity(); }, [](auto& d) { d.g[3] = 1; });
+    check([](auto& d) { d.report.refused = 1; }, [](auto& d) { d.report.refused = 0; });
+}
+
+TEST_CASE("a part that does not move keeps its parameters, its moments and its count, and its gradient is no part of the norm") {
+    device_side<float, float> d;
+    d.order.lr = 1e-2;
+    std::fill(d.g.begin(), d.g.end(), 1.0f);
+    d.moves[1] = 0;
+    const auto before = d.w;
+    d.step(optim::adam{}, 0);
+    CHECK(d.state.gradient_norm == doctest::Approx(std::sqrt(5000.0)));
+    for (std::size_t i = 0; i < size; ++i) REQUIRE((d.w[i] == before[i]) == (i >= 5000));
+    CHECK(d.m[6000] == 0);
+    CHECK(d.parts[0].updates == 1);
+    CHECK(d.parts[1].updates == 0);
+}
+
+TEST_CASE("L2-SP pulls parameters to where they started, also under a loss scale, and counts in the norm") {
+    device_side<fp16, fp16> d;
+    d.state.loss_scale = 64;
+    d.order.lr = 1;
+    d.pull = 0.25f;
+    for (std::size_t i = 0; i < size; ++i) d.start[i] = d.w[i] - 2;
+    for (kernel::chunk& c : d.table) c.lr_scale = 1;
+    std::fill(d.g.begin(), d.g.end(), kernel::number<fp16>::from(64));
+    const auto before = d.w;
+    d.step(optim::sgd{.lr = 1}, 0);
+    CHECK(d.state.gradient_norm == doctest::Approx(1.5 * std::sqrt(static_cast<double>(size))).epsilon(1e-5));
+    for (std::size_t i = 0; i < size; ++i) REQUIRE(d.w[i] == doctest::Approx(before[i] - 1.5f).epsilon(1e-5));
 }
 
 TEST_CASE("parameters outside of every chunk stay, and a chunk without a copy needs none") {
     device_side<float, float> d;
-    d.state.lr = 1;
+    d.order.lr = 1;
     std::fill(d.g.begin(), d.g.end(), 1.0f);
     d.table.resize(1);
     d.table[0].copy = nullptr;
@@ -168,12 +224,13 @@ TEST_CASE("parameters outside of every chunk stay, and a chunk without a copy ne
 
 TEST_CASE("the moving average of weights is the project's; the first one copies") {
     std::vector<float> w{1, -2, 3.5f}, expected(3, 7), average(3, std::numeric_limits<float>::quiet_NaN());
+    const kernel::step_state state{};
     const optim::ema mean{0.9};
     for (std::int64_t updates = 0; updates < 4; ++updates) {
         for (float& x : w) x += 0.25f;
         mean.update(std::span{expected}, std::span<const float>{w}, updates);
-        const float gain = static_cast<float>(1 - mean.decay_after(updates));
-        map_on_host(kernel::move_average{3, w.data(), &gain, average.data()});
+        const kernel::step_order order{0, 0, static_cast<float>(1 - mean.decay_after(updates)), 0};
+        map_on_host(kernel::move_average{3, w.data(), &order, &state, average.data()});
         CHECK(relative_error(average, expected) < 1e-6);
     }
 }

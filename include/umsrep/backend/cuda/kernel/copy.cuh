@@ -54,4 +54,17 @@ struct to_planes {
     }
 };
 
+/// Memory as it is, 16 bytes at a time, by `map`.
+struct copy_memory {
+    struct alignas(16) block {
+        u32 word[4];
+    };
+    u32 blocks;
+    const block* from;
+    block* to;
+
+    UMSREP_DEVICE long long count() const { return blocks; }
+    UMSREP_DEVICE void operator()(u32 i) const { to[i] = from[i]; }
+};
+
 } // namespace umsrep::cuda::kernel

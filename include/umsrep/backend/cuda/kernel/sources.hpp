@@ -608,6 +608,19 @@ struct to_planes {
     }
 };
 
+/// Memory as it is, 16 bytes at a time, by `map`.
+struct copy_memory {
+    struct alignas(16) block {
+        u32 word[4];
+    };
+    u32 blocks;
+    const block* from;
+    block* to;
+
+    UMSREP_DEVICE long long count() const { return blocks; }
+    UMSREP_DEVICE void operator()(u32 i) const { to[i] = from[i]; }
+};
+
 } // namespace umsrep::cuda::kernel
 )cuda"},
     {"umsrep/backend/cuda/kernel/depthwise.cuh", R"cuda(// SPDX-License-Identifier: MIT
@@ -1470,42 +1483,68 @@ UMSREP_DEVICE void store(T* to, const values<n>& x, bool add = false) {
     {"umsrep/backend/cuda/kernel/optimizer.cuh", R"cuda(// SPDX-License-Identifier: MIT
 #pragma once
 
+#include <umsrep/backend/cuda/kernel/loss.cuh>
 #include <umsrep/backend/cuda/kernel/view.cuh>
 
-/// One step of an optimiser over all parameters, in three launches: gradient_squares, prepare_step, and adam or sgd. Parameters and
-/// moments are floats; gradients may be of another type (G), and so may a copy of the parameters that layers read (C).
+/// One step of an optimiser over all parameters: gradient_squares of every table of chunks, prepare_step, advance_parts, adam or sgd of
+/// every table. Parameters and moments are floats; gradients may be of another type (G), and so may a copy of the parameters that layers
+/// read (C).
 namespace umsrep::cuda::kernel {
 
-/// A stretch of one tensor. Tensors are cut into chunks of chunk_length elements, a table of them in device memory.
+/// A stretch of one tensor. Tensors are cut into chunks of chunk_length elements, tables of them in device memory.
 struct chunk {
     float* w;
-    const void* g;     ///< G
-    float *m, *v;      ///< moments; v is adam's only
-    void* copy;        ///< C, or null
-    u32 count;         ///< elements, 1 to chunk_length
-    float lr_scale;    ///< of the tensor's parameter group
-    float decay_scale; ///< 0 for norms and biases
+    const void* g;      ///< G
+    float *m, *v;       ///< moments; v is adam's only
+    void* copy;         ///< C, or null
+    const float* start; ///< where L2-SP pulls the parameters to; null: nowhere
+    u32 count;          ///< elements, 1 to chunk_length
+    u32 part;           ///< stage or head
+    float lr_scale;     ///< of the tensor's parameter group
+    float decay_scale;  ///< 0 for norms and biases
 };
 inline constexpr u32 chunk_length = 4096;
 
+/// What the host says of a step, in device memory.
+struct step_order {
+    double lr;
+    u64 number;         ///< steps before it
+    float average_gain; ///< of the moving average of the weights
+    u32 unused;
+};
+
+/// A stage or a head, whose parameters are updated together, and from step to step what adam corrects its moments by.
+struct part_state {
+    u64 updates;
+    float rate, spread; ///< lr / (1 - beta1^updates) and 1 / sqrt(1 - beta2^updates)
+};
+
 /// What a run keeps in device memory from step to step, and what it knows of the last one.
 struct step_state {
-    double lr;             ///< of the next step; the host or a schedule writes it
-    u64 step;              ///< steps made
-    float loss_scale;      ///< what the gradients were multiplied with: a power of two in fp16, else 1
-    u32 steps_since_scale; ///< since loss_scale was changed
     double gradient_norm;  ///< of the last step, before clipping, without the loss scale
-    float gradient_factor; ///< what the gradients are multiplied with: clipping over the loss scale
-    float rate, spread;    ///< adam's lr / (1 - beta1^t) and 1 / sqrt(1 - beta2^t)
-    u32 skip;              ///< 1: a gradient was not finite, nothing moves
-    u64 skipped;           ///< steps so far
+    u64 skipped;           ///< steps whose gradient was too large for their loss scale
+    float loss_scale;      ///< what the next step's gradients are multiplied with: a power of two in fp16, else 1
+    u32 steps_since_scale; ///< since loss_scale was changed
+    float unscale, clip;   ///< of the last step: 1 / its loss scale, and what is left of the gradient behind clipping
+    u32 skip;              ///< 1: nothing moves in this step
+    u32 halted;            ///< 1: nor in any later one, until the host has seen what was wrong
 };
+
+/// An element of a gradient without the loss scale, with what pulls the parameter to where it started.
+template <class G>
+UMSREP_DEVICE float gradient_of(const chunk& c, u32 i, float unscale, float pull) {
+    const float g = to_float(static_cast<const G*>(c.g)[i]) * unscale;
+    return c.start != nullptr ? g + pull * (c.w[i] - c.start[i]) : g;
+}
 
 /// The sum of squares of each chunk's gradient, by `reduce`.
 template <class G>
 struct gradient_squares {
     u32 chunks;
     const chunk* table;
+    const u32* moves; ///< of each part: 0 where it stays
+    const step_state* state;
+    float pull; ///< L2-SP's strength
     double* to;
 
     struct sums {
@@ -1516,23 +1555,25 @@ struct gradient_squares {
     UMSREP_DEVICE u32 length() const { return chunk_length; }
     UMSREP_DEVICE u32 neighbours() const { return 1; }
     UMSREP_DEVICE void add(sums& s, u32 i, u32 term) const {
-        if (term >= table[i].count) return;
-        const double g = static_cast<double>(to_float(static_cast<const G*>(table[i].g)[term]));
+        const chunk& c = table[i];
+        if (term >= c.count || moves[c.part] == 0) return;
+        const double g = static_cast<double>(gradient_of<G>(c, term, 1 / state->loss_scale, pull));
         s.squares += g * g;
     }
     UMSREP_DEVICE static void merge(sums& to, const sums& from) { to.squares += from.squares; }
     UMSREP_DEVICE void finish(u32 i, const sums& all) const { to[i] = all.squares; }
 };
 
-/// The norm of all gradients and what follows from it, by `reduce`: whether they are finite, how they are clipped (factor
-/// max_norm / (norm + 1e-6), as optim::clip_by_norm), the step's number and rates, the next loss scale. The loss scale halves when a
-/// gradient was not finite and doubles after `growth_interval` good steps (Micikevicius et al., "Mixed precision training", ICLR 2018).
+/// The norm of all gradients and what follows from it, by `reduce`: how they are clipped (factor max_norm / (norm + 1e-6), as
+/// optim::clip_by_norm), whether the step counts, the next loss scale. A target that was refused, or a gradient that is not finite, halts
+/// the run; but a loss scale above 1 halves first, and only this step is left out. It doubles after `growth_interval` good steps
+/// (Micikevicius et al., "Mixed precision training", ICLR 2018).
 struct prepare_step {
-    u32 chunks;
+    u32 chunks, reports;
     const double* squares;
-    double max_norm;     ///< 0: no clipping
-    double beta1, beta2; ///< adam's; 0 without
-    u32 growth_interval; ///< 0: the loss scale stays
+    const loss_report* report; ///< of the losses of this step
+    double max_norm;           ///< 0: no clipping
+    u32 growth_interval;       ///< 0: the loss scale stays
     step_state* state;
 
     struct sums {
@@ -1546,25 +1587,61 @@ struct prepare_step {
     UMSREP_DEVICE static void merge(sums& to, const sums& from) { to.squares += from.squares; }
     UMSREP_DEVICE void finish(u32, const sums& all) const {
         step_state& s = *state;
-        const double scale = static_cast<double>(s.loss_scale);
-        s.gradient_norm = ::sqrt(all.squares) / scale;
-        s.skip = s.gradient_norm - s.gradient_norm == 0 ? 0 : 1;
-        if (s.skip != 0) {
+        s.unscale = 1 / s.loss_scale;
+        s.skip = 1;
+        if (s.halted != 0) return;
+        for (u32 i = 0; i < reports; ++i)
+            if (report[i].refused != 0) s.halted = 1;
+        s.gradient_norm = ::sqrt(all.squares);
+        const bool finite = s.gradient_norm - s.gradient_norm == 0;
+        if (!finite && growth_interval != 0 && s.loss_scale > 1) {
             ++s.skipped;
-            if (growth_interval != 0) s.loss_scale *= 0.5f;
+            s.loss_scale *= 0.5f;
             s.steps_since_scale = 0;
-            return;
+        } else if (!finite) {
+            s.halted = 1;
         }
-        const double clip = max_norm > 0 ? least(max_norm / (s.gradient_norm + 1e-6), 1.0) : 1.0;
-        s.gradient_factor = static_cast<float>(clip / scale);
-        ++s.step;
-        const double count = static_cast<double>(s.step);
-        s.rate = static_cast<float>(s.lr / (1 - ::pow(beta1, count)));
-        s.spread = static_cast<float>(1 / ::sqrt(1 - ::pow(beta2, count)));
+        if (!finite || s.halted != 0) return;
+        s.skip = 0;
+        s.clip = static_cast<float>(max_norm > 0 ? least(max_norm / (s.gradient_norm + 1e-6), 1.0) : 1.0);
         if (growth_interval != 0 && ++s.steps_since_scale == growth_interval) {
-            s.loss_scale *= 2;
+            if (s.loss_scale < 0x1p30f) s.loss_scale *= 2;
             s.steps_since_scale = 0;
         }
+    }
+};
+
+/// Counts the update of each part that moves, by `map`.
+struct advance_parts {
+    u32 size;
+    const u32* moves;
+    const step_order* order;
+    double beta1, beta2; ///< adam's; 0 without
+    const step_state* state;
+    part_state* parts;
+
+    UMSREP_DEVICE long long count() const { return size; }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        if (state->skip != 0 || moves[i] == 0) return;
+        part_state& p = parts[i];
+        const double count = static_cast<double>(++p.updates);
+        p.rate = static_cast<float>(order->lr / (1 - ::pow(beta1, count)));
+        p.spread = static_cast<float>(1 / ::sqrt(1 - ::pow(beta2, count)));
+    }
+};
+
+/// What adam and sgd know of a step.
+struct step_view {
+    const u32* moves;
+    const step_order* order;
+    const step_state* state;
+    const part_state* parts;
+    float pull; ///< L2-SP's strength
+
+    UMSREP_DEVICE bool moves_chunk(const chunk& c) const { return state->skip == 0 && moves[c.part] != 0; }
+    template <class G>
+    UMSREP_DEVICE float gradient(const chunk& c, u32 i) const {
+        return gradient_of<G>(c, i, state->unscale, pull) * state->clip;
     }
 };
 
@@ -1573,7 +1650,7 @@ template <class G, class C>
 struct adam {
     u32 chunks;
     const chunk* table;
-    const step_state* state;
+    step_view step;
     float beta1, beta2, epsilon;
     float weight_decay;
     bool decoupled; ///< AdamW
@@ -1582,14 +1659,15 @@ struct adam {
     UMSREP_DEVICE void operator()(u32 task) const {
         const chunk& c = table[task / chunk_length];
         const u32 i = task % chunk_length;
-        if (i >= c.count || state->skip != 0) return;
+        if (i >= c.count || !step.moves_chunk(c)) return;
+        const part_state& part = step.parts[c.part];
         const float decay = weight_decay * c.decay_scale;
-        const float w = c.w[i], g = to_float(static_cast<const G*>(c.g)[i]) * state->gradient_factor;
+        const float w = c.w[i], g = step.template gradient<G>(c, i);
         const float d = decoupled ? g : g + decay * w;
         const float m = c.m[i] + (1 - beta1) * (d - c.m[i]);
         const float v = beta2 * c.v[i] + (1 - beta2) * d * d;
-        const float kept = decoupled ? 1 - static_cast<float>(state->lr) * c.lr_scale * decay : 1;
-        const float next = kept * w - state->rate * c.lr_scale * m / (::sqrtf(v) * state->spread + epsilon);
+        const float kept = decoupled ? 1 - static_cast<float>(step.order->lr) * c.lr_scale * decay : 1;
+        const float next = kept * w - part.rate * c.lr_scale * m / (::sqrtf(v) * part.spread + epsilon);
         c.m[i] = m;
         c.v[i] = v;
         c.w[i] = next;
@@ -1602,7 +1680,7 @@ template <class G, class C>
 struct sgd {
     u32 chunks;
     const chunk* table;
-    const step_state* state;
+    step_view step;
     float momentum;
     bool nesterov;
     float weight_decay;
@@ -1611,25 +1689,44 @@ struct sgd {
     UMSREP_DEVICE void operator()(u32 task) const {
         const chunk& c = table[task / chunk_length];
         const u32 i = task % chunk_length;
-        if (i >= c.count || state->skip != 0) return;
+        if (i >= c.count || !step.moves_chunk(c)) return;
         const float w = c.w[i];
-        const float d = to_float(static_cast<const G*>(c.g)[i]) * state->gradient_factor + weight_decay * c.decay_scale * w;
+        const float d = step.template gradient<G>(c, i) + weight_decay * c.decay_scale * w;
         const float b = momentum * c.m[i] + d;
-        const float next = w - static_cast<float>(state->lr) * c.lr_scale * (nesterov ? d + momentum * b : b);
+        const float next = w - static_cast<float>(step.order->lr) * c.lr_scale * (nesterov ? d + momentum * b : b);
         c.m[i] = b;
         c.w[i] = next;
         if (c.copy != nullptr) static_cast<C*>(c.copy)[i] = number<C>::from(next);
     }
 };
 
-/// average += gain (w - average) over `size` floats, by `map`: optim::ema, the gain in device memory.
+/// average += gain (w - average) over `size` floats, by `map`: optim::ema.
 struct move_average {
     u32 size;
-    const float *w, *gain;
+    const float* w;
+    const step_order* order;
+    const step_state* state; ///< where the weights stay, their average does
     float* average;
 
     UMSREP_DEVICE long long count() const { return size; }
-    UMSREP_DEVICE void operator()(u32 i) const { average[i] = *gain == 1 ? w[i] : average[i] + *gain * (w[i] - average[i]); }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        if (state->skip != 0) return;
+        const float gain = order->average_gain;
+        average[i] = gain == 1 ? w[i] : average[i] + gain * (w[i] - average[i]);
+    }
+};
+
+/// Exchanges `size` floats, by `map`.
+struct swap_values {
+    u32 size;
+    float *a, *b;
+
+    UMSREP_DEVICE long long count() const { return size; }
+    UMSREP_DEVICE void operator()(u32 i) const {
+        const float x = a[i];
+        a[i] = b[i];
+        b[i] = x;
+    }
 };
 
 } // namespace umsrep::cuda::kernel
