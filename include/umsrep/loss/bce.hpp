@@ -22,6 +22,7 @@ struct bce {
 
     std::vector<double> pos_weight = {}; ///< one factor per channel for the positives; empty: 1
 
+    friend bool operator==(const bce&, const bce&) = default;
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 

@@ -21,6 +21,7 @@ struct charbonnier {
 
     double epsilon = 1e-3; ///< in the unit of the image
 
+    friend bool operator==(const charbonnier&, const charbonnier&) = default;
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 

@@ -27,6 +27,7 @@ struct cross_entropy {
     int ignore_label = -100;                ///< pixels (or samples) with this label do not count
     double label_smoothing = 0.0;           ///< in [0, 1]
 
+    friend bool operator==(const cross_entropy&, const cross_entropy&) = default;
     static constexpr shape target_shape(shape output_shape) { return {1, output_shape.h, output_shape.w}; }
     static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 

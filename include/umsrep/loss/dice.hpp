@@ -19,6 +19,7 @@ struct dice {
 
     double smooth = 1.0; ///< keeps an empty mask finite: finding nothing in it costs nothing
 
+    friend bool operator==(const dice&, const dice&) = default;
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int n, shape s, int) { return detail::overlap<false>::scratch_size(n, s); }
 

@@ -22,6 +22,7 @@ struct dice_bce {
     double smooth = 1.0;                 ///< of dice
     std::vector<double> pos_weight = {}; ///< of bce
 
+    friend bool operator==(const dice_bce&, const dice_bce&) = default;
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int n, shape s, int) { return detail::overlap<true>::scratch_size(n, s); }
 

@@ -36,6 +36,7 @@ struct focal {
     double gamma = 2.0;
     std::optional<double> alpha = 0.25; ///< weight of the positives, 1 - alpha that of the negatives; none: both 1
 
+    friend bool operator==(const focal&, const focal&) = default;
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 
@@ -79,6 +80,7 @@ struct focal_cross_entropy {
     std::vector<double> class_weights = {}; ///< one per class; empty: 1
     int ignore_label = -100;                ///< pixels (or samples) with this label do not count
 
+    friend bool operator==(const focal_cross_entropy&, const focal_cross_entropy&) = default;
     static constexpr shape target_shape(shape output_shape) { return {1, output_shape.h, output_shape.w}; }
     static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 

@@ -28,6 +28,7 @@ struct l1 {
     static constexpr target_kind target = target_kind::image;
     static constexpr auto output = output_activation::none;
 
+    friend bool operator==(const l1&, const l1&) = default;
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 

@@ -25,6 +25,7 @@ struct l1_ms_ssim {
     int scales = 0;      ///< as in `ms_ssim`
     double floor = 1e-3; ///< as in `ms_ssim`
 
+    friend bool operator==(const l1_ms_ssim&, const l1_ms_ssim&) = default;
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int n, shape s, int threads) { return detail::similarity_scratch(n, s, threads); }
 

@@ -17,6 +17,7 @@ struct l2 {
     static constexpr target_kind target = target_kind::image;
     static constexpr auto output = output_activation::none;
 
+    friend bool operator==(const l2&, const l2&) = default;
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int, shape, int) { return 0; }
 

@@ -41,6 +41,7 @@ struct ms_ssim {
                          ///< their weights divided by their sum
     double floor = 1e-3; ///< the least similarity of a scale
 
+    friend bool operator==(const ms_ssim&, const ms_ssim&) = default;
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int n, shape s, int threads) { return detail::similarity_scratch(n, s, threads); }
 

@@ -20,6 +20,7 @@ struct ssim {
     static constexpr target_kind target = target_kind::image;
     static constexpr auto output = output_activation::none;
 
+    friend bool operator==(const ssim&, const ssim&) = default;
     static constexpr shape target_shape(shape output_shape) { return output_shape; }
     static constexpr std::size_t scratch_size(int n, shape s, int threads) { return detail::similarity_scratch(n, s, threads); }
 

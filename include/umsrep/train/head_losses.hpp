@@ -17,14 +17,9 @@
 #include <umsrep/data/batch.hpp>
 #include <umsrep/loss/workspace.hpp>
 #include <umsrep/network/check.hpp>
+#include <umsrep/train/labelled.hpp>
 
 namespace umsrep {
-
-/// How many samples of a batch have a label for head h.
-inline std::size_t labelled(const data::batch& b, std::size_t h) {
-    const auto& present = b.heads[h].present;
-    return static_cast<std::size_t>(std::count_if(present.begin(), present.end(), [](std::uint8_t p) { return p != 0; }));
-}
 
 /// The losses of a model's heads with their options, and what they compute with.
 template <class Model>
@@ -43,9 +38,17 @@ public:
         scratch_ = aligned_array<double>(scratch);
     }
 
+    using tuple = typename network_traits<Net>::losses;
+    const tuple& all() const { return losses_; }
     template <std::size_t Head>
     auto& get() {
         return std::get<Head>(losses_);
+    }
+
+    /// Calls f(loss, head) for every head's loss, in their order.
+    template <class F>
+    void for_each(F f) const {
+        [&]<std::size_t... H>(std::index_sequence<H...>) { (f(std::get<H>(losses_), H), ...); }(std::make_index_sequence<head_count>{});
     }
 
     /// Throws when the batch is not of this model: shape_mismatch, or error for an image that is not finite.
@@ -91,14 +94,9 @@ public:
     }
 
 private:
-    template <class F>
-    void for_each(F f) const {
-        [&]<std::size_t... H>(std::index_sequence<H...>) { (f(std::get<H>(losses_), H), ...); }(std::make_index_sequence<head_count>{});
-    }
-
     Model* model_;
     int capacity_;
-    typename network_traits<Net>::losses losses_{};
+    tuple losses_{};
     mutable aligned_array<double> scratch_;
 };
 

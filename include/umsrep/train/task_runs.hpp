@@ -90,7 +90,7 @@ public:
     /// the next head whose turn it is and that has a label in the batch. Losses of heads without a label stay as they are. Returns which
     /// parts (stages and heads) have gradients.
     const std::vector<char>& run_next(const data::batch& b, std::uint64_t step, std::vector<double>& losses, balance::balancer* balancer) {
-        turn<backend>& now = turns_[next_turn(b, step)];
+        turn<backend>& now = turns_[next_turn(turns_.size(), [&](std::size_t i) -> const turn_facts& { return turns_[i]; }, b, step)];
         run(now, b, step, losses, balancer, passes::all);
         return now.reaches;
     }
@@ -175,18 +175,6 @@ private:
                             : typename task_gradients<T>::range{std::min(stage.begin, begin), std::max(stage.end, end)};
             }
         return stages;
-    }
-
-    std::size_t next_turn(const data::batch& b, std::uint64_t step) const {
-        for (std::size_t k = 0; k < turns_.size(); ++k) {
-            const std::size_t next = (static_cast<std::size_t>(step) + k) % turns_.size();
-            for (std::size_t h = 0; h < static_cast<std::size_t>(Model::head_count); ++h)
-                if (turns_[next].has_head(h) && labelled(b, h) > 0) return next;
-        }
-        throw_unlabelled(b);
-    }
-    [[noreturn]] static void throw_unlabelled(const data::batch& b) {
-        throw label_error("batch of '" + b.ids.front() + "'", "a label for a head that is trained", "none");
     }
 
     /// The batch's images, or where a cached strategy has seen them before, what the frozen stages gave for them.

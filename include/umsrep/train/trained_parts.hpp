@@ -20,6 +20,18 @@
 
 namespace umsrep {
 
+/// How deep every parameter tensor from a stage on stands, for layer-wise rates: stages by their number, all heads alike behind them.
+inline std::vector<optim::parameter_depth> depths_of(const graph& g, int first_stage, bool decay_norms_and_biases) {
+    std::vector<optim::parameter_depth> depths;
+    for (const node& n : g.nodes)
+        for (const slot s : {n.weight, n.bias}) {
+            if (!s || n.owner < first_stage) continue;
+            const bool matrix = n.kind != op::batch_norm && n.kind != op::group_norm && s.offset == n.weight.offset;
+            depths.push_back({s.offset, s.offset + s.size, std::min(n.owner, g.stage_count()), matrix || decay_norms_and_biases});
+        }
+    return depths;
+}
+
 /// What an optimiser needs of a network: the gradients and moments of the parameters that train, in parts. A part is a stage or a head; its
 /// parameters are updated together and count their own updates. Stages before the first that trains are parts without parameters.
 template <class T, optim::optimizer Optimizer>
@@ -27,7 +39,6 @@ class trained_parts {
 public:
     trained_parts(const graph& g, int first_stage, double layer_decay, bool decay_norms_and_biases) : first_{g.parameters} {
         parts_.resize(static_cast<std::size_t>(g.stage_count() + g.head_count()));
-        std::vector<optim::parameter_depth> depths;
         for (const node& n : g.nodes)
             for (const slot s : {n.weight, n.bias}) {
                 if (!s || n.owner < first_stage) continue;
@@ -35,11 +46,9 @@ public:
                 if (p.end == 0) p.begin = s.offset;
                 p.end = s.offset + s.size;
                 first_ = std::min(first_, s.offset);
-                const bool matrix = n.kind != op::batch_norm && n.kind != op::group_norm && s.offset == n.weight.offset;
-                depths.push_back({s.offset, s.offset + s.size, std::min(n.owner, g.stage_count()), matrix || decay_norms_and_biases});
             }
         // A depth of its own for the heads even when no stage trains, so that their rate is the full one.
-        for (const optim::parameter_group& group : optim::layer_decay(depths, layer_decay))
+        for (const optim::parameter_group& group : optim::layer_decay(depths_of(g, first_stage, decay_norms_and_biases), layer_decay))
             for (part& p : parts_) {
                 const std::ptrdiff_t begin = std::max(group.begin, p.begin), end = std::min(group.end, p.end);
                 if (begin < end) p.groups.push_back({begin - p.begin, end - p.begin, group.lr_scale, group.decay_scale});

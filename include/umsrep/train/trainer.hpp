@@ -43,6 +43,8 @@ std::vector<data::head_spec> head_specs(const model<Net, Backend>& m) {
 /// What computes the steps of a trainer. A backend whose memory is not the host's specialises it, with the members of `host_steps`.
 template <class Model, optim::optimizer Optimizer>
 struct steps_of {
+    static_assert(!detail::has_session<typename Model::backend>,
+                  "umsrep: to train on a device, include <umsrep/train/cuda/training.hpp>, also where the model is trained through others");
     using type = host_steps<Model, Optimizer>;
 };
 

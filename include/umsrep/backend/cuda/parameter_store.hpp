@@ -42,7 +42,9 @@ public:
 
     const parameter_layout& layout() const { return layout_; }
 
-    /// What an optimiser moves, for each tensor of parameters.
+    /// What an optimiser moves: all matrices, then all vectors.
+    float* masters() const { return static_cast<float*>(masters_.address()); }
+    /// The same for each tensor of parameters.
     float* master(const stored_tensor& t) const {
         return static_cast<float*>(masters_.address()) + (t.what == stored_tensor::kind::vector ? layout_.matrices() : 0) + t.place;
     }
@@ -109,6 +111,18 @@ public:
         for_each_statistic([&](const stored_tensor& t) { std::copy_n(from + t.place, t.size(), statistics + t.host.offset); });
     }
 
+    /// From the floats of the matrices to what layers read.
+    void enqueue_copies() {
+        if constexpr (has_copies) {
+            const std::ptrdiff_t size = layout_.matrices();
+            if (size == 0) return;
+            machine_->launch(kernel::copy<float, stored, 8>{{1, 1, 1, static_cast<kernel::u32>(size)},
+                                                            {static_cast<const float*>(masters_.address()), size},
+                                                            {static_cast<stored*>(copies_.address()), size},
+                                                            false});
+        }
+    }
+
 private:
     static std::size_t floats(std::ptrdiff_t count) { return static_cast<std::size_t>(count) * sizeof(float); }
 
@@ -122,18 +136,6 @@ private:
     void for_each_statistic(F f) const {
         for (const stored_tensor& t : layout_.tensors())
             if (t.what == stored_tensor::kind::statistic) f(t);
-    }
-
-    /// From the floats of the matrices to what layers read.
-    void enqueue_copies() {
-        if constexpr (has_copies) {
-            const std::ptrdiff_t size = layout_.matrices();
-            if (size == 0) return;
-            machine_->launch(kernel::copy<float, stored, 8>{{1, 1, 1, static_cast<kernel::u32>(size)},
-                                                            {static_cast<const float*>(masters_.address()), size},
-                                                            {static_cast<stored*>(copies_.address()), size},
-                                                            false});
-        }
     }
 
     Machine* machine_;

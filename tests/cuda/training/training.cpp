@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tests/cuda/host_machine.hpp>
+#include <tests/cuda/training_checks.hpp>
+#include <tests/support/message_of.hpp>
+#include <tests/support/temporary_folder.hpp>
+#include <umsrep/io/checkpoint.hpp>
+#include <umsrep/train/balance/dwa.hpp>
+
+using namespace umsrep;
+using namespace umsrep::test;
+using cuda::precision;
+
+namespace {
+
+template <precision P>
+using on_device = dropping_on<P, host_machine>;
+
+template <class Model>
+std::vector<float> parameters_of(const Model& m) {
+    return copy(m.parameters());
+}
+
+} // namespace
+
+TEST_CASE("ten steps on a device in fp32 are the reference's, whatever the strategy, the optimiser and the options") {
+    check_all_kinds_of_steps<precision::fp32, host_machine>();
+}
+
+TEST_CASE_TEMPLATE("ten steps in 16 bits are nearly the reference's", T, std::integral_constant<precision, precision::bf16>,
+                   std::integral_constant<precision, precision::fp16>) {
+    check_ten_steps<T::value, host_machine>(joint<all>{}, calm_sgd, {}, some_labels);
+    check_ten_steps<T::value, host_machine>(alternating<all>{}, calm_sgd);
+}
+
+TEST_CASE("from the second step on nothing is allocated, prepared or compiled, and every step is a replay") {
+    on_device<precision::fp32> m{seed{1}, batch{4}};
+    auto samples = tiny_loader(m);
+    trainer t{m, joint<all>{}, calm_adamw, batch{4}};
+    host_machine& machine = m.on_device().machine();
+    samples.start(0);
+    const auto b = *samples.next();
+    t.step(b);
+    t.step(b);
+    const std::size_t allocations = machine.allocations(), graphs = machine.graphs(), bodies = machine.bodies();
+    for (int i = 0; i < 3; ++i) t.step(b);
+    CHECK(machine.allocations() == allocations);
+    CHECK(machine.graphs() == graphs);
+    CHECK(machine.bodies() == bodies + 3); // the batch, from where it came up to where the step reads it
+    CHECK(machine.late_kernels().empty());
+}
+
+TEST_CASE(
+    "fit on a device gives the reference's history and keeps its best weights; it tells of every batch in order, one step "
+    "later") {
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{1}, batch{4}};
+    const auto run = [](auto& m) {
+        auto samples = tiny_loader(m, {10, some_labels}), valid = tiny_loader(m, {7}, 4, false);
+        std::vector<std::pair<std::size_t, std::vector<double>>> told;
+        fit_options o{.epochs = 4};
+        o.on_batch = [&](const batch_report& r) { told.emplace_back(r.batch, *r.loss); };
+        train_options how{.schedule = schedule::cosine{.warmup = 2}};
+        how.average = optim::ema{.decay = 0.7};
+        history past = fit(m, joint<all>{}, samples, valid, calm_adamw, o, how);
+        return std::pair{std::move(past), std::move(told)};
+    };
+    const auto [expected, told_on_host] = run(h);
+    const auto [got, told] = run(d);
+    REQUIRE(got.epochs.size() == expected.epochs.size());
+    for (std::size_t e = 0; e < got.epochs.size(); ++e) {
+        INFO("epoch " << e);
+        CHECK(relative_error(got.epochs[e].train_loss, expected.epochs[e].train_loss) < 1e-4);
+        CHECK(relative_error(got.epochs[e].valid_loss, expected.epochs[e].valid_loss) < 1e-3);
+        CHECK(got.epochs[e].learning_rate == expected.epochs[e].learning_rate);
+        CHECK(got.epochs[e].best == expected.epochs[e].best);
+    }
+    REQUIRE(told.size() == 12);
+    for (std::size_t i = 0; i < told.size(); ++i) {
+        CHECK(told[i].first == told_on_host[i].first);
+        for (std::size_t k = 0; k < 3; ++k)
+            if (!std::isnan(told_on_host[i].second[k]))
+                CHECK(told[i].second[k] == doctest::Approx(told_on_host[i].second[k]).epsilon(1e-3));
+    }
+    CHECK(relative_error(parameters_of(d), parameters_of(h)) < 1e-3);
+    auto images = tiny_loader(h, {5}, 5, false);
+    images.start(0);
+    const auto b = *images.next();
+    const auto on_host = h.predict(b.images), on_the_device = d.predict(b.images);
+    for (std::size_t k = 0; k < 3; ++k) CHECK(relative_error(on_the_device.outputs[k], on_host.outputs[k]) < 1e-2);
+}
+
+TEST_CASE("independent tasks part on a device as they do on the host") {
+    task_models<dropping, reference<float>> h{dropping_on_host{seed{1}, batch{4}}};
+    task_models<dropping, on_cuda<precision::fp32, host_machine>> d{on_device<precision::fp32>{seed{1}, batch{4}}};
+    auto samples = tiny_loader(h.of(0), {6});
+    const fit_options o{.epochs = 1, .keep_best = false};
+    fit(h, independent<last<1>>{}, samples, nullptr, calm_sgd, o);
+    fit(d, independent<last<1>>{}, samples, nullptr, calm_sgd, o);
+    REQUIRE(d.size() == 3);
+    for (int k = 0; k < 3; ++k) CHECK(relative_error(parameters_of(d.of(k)), parameters_of(h.of(k))) < 2e-4);
+}
+
+TEST_CASE_TEMPLATE("a run that is saved, and restored into another trainer, ends in the same bits", T,
+                   std::integral_constant<precision, precision::fp32>, std::integral_constant<precision, precision::bf16>,
+                   std::integral_constant<precision, precision::fp16>) {
+    const temporary_folder folder;
+    train_options how{.clip_norm = 1};
+    how.l2_sp = l2_sp{};
+    how.average = optim::ema{.decay = 0.9};
+    on_device<T::value> a{seed{1}, batch{4}}, b{seed{2}, batch{4}};
+    auto samples = tiny_loader(a, {12, some_labels});
+    trainer whole{a, alternating<all>{}, calm_adamw, batch{4}, how}, second{b, alternating<all>{}, calm_adamw, batch{4}, how};
+    samples.start(0);
+    std::vector<data::batch> batches;
+    while (auto next = samples.next()) batches.push_back(std::move(*next));
+    for (int i = 0; i < 4; ++i) whole.step(batches[static_cast<std::size_t>(i % 3)]);
+    io::save_checkpoint(whole, folder / "c", "run");
+    io::load_checkpoint(second, folder / "c", "run");
+    for (int i = 4; i < 9; ++i) {
+        const std::vector<double> losses = whole.step(batches[static_cast<std::size_t>(i % 3)]);
+        CHECK(same_bits(second.step(batches[static_cast<std::size_t>(i % 3)]), losses));
+    }
+    CHECK(same_bits(parameters_of(a), parameters_of(b)));
+    CHECK(same_bits(copy(std::as_const(a).statistics()), copy(std::as_const(b).statistics())));
+}
+
+TEST_CASE("a run begun on the host goes on on a device") {
+    const temporary_folder folder;
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{2}, batch{4}};
+    auto samples = tiny_loader(h);
+    trainer on_host{h, joint<all>{}, calm_adamw, batch{4}};
+    trainer there{d, joint<all>{}, calm_adamw, batch{4}};
+    samples.start(0);
+    const auto b = *samples.next();
+    for (int i = 0; i < 3; ++i) on_host.step(b);
+    io::save_checkpoint(on_host, folder / "c", "run");
+    io::load_checkpoint(there, folder / "c", "run");
+    for (int i = 0; i < 3; ++i) {
+        on_host.step(b);
+        there.step(b);
+    }
+    CHECK(relative_error(parameters_of(d), parameters_of(h)) < 2e-4);
+}
+
+TEST_CASE_TEMPLATE(
+    "a gradient that is not finite names its batch in the reference's words and leaves the weights; the next step counts", T,
+    std::integral_constant<precision, precision::fp32>, std::integral_constant<precision, precision::bf16>) {
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<T::value> d{seed{1}, batch{4}};
+    auto samples = tiny_loader(h);
+    samples.start(0);
+    const auto b = *samples.next();
+    const auto spoil = [&](auto& m) {
+        trainer t{m, joint<all>{}, calm_adamw, batch{4}};
+        t.step(b);
+        const std::vector<float> good = parameters_of(m);
+        m.parameters()[m.parameters().size() - 1] = std::numeric_limits<float>::infinity(); // the bias of the last head
+        const std::vector<float> bad = parameters_of(m);
+        const std::string message = message_of<error>([&] { t.step(b); });
+        CHECK(same_bits(parameters_of(m), bad));
+        std::copy(good.begin(), good.end(), m.parameters().begin());
+        t.step(b);
+        CHECK_FALSE(same_bits(parameters_of(m), good));
+        return message;
+    };
+    const std::string expected = spoil(h);
+    CHECK(expected.find("training step 2, batch of 'tiny ") == 0);
+    CHECK(spoil(d) == expected);
+}
+
+TEST_CASE("in fit, too, where the next batch has begun already, nothing moves behind a gradient that is not finite") {
+    on_device<precision::fp32> m{seed{1}, batch{2}};
+    auto samples = tiny_loader(m, {12, some_labels}, 2);
+    trainer t{m, joint<all>{}, optim::sgd{.lr = 1e30}, batch{2}};
+    std::vector<float> last;
+    fit_options o{.epochs = 3};
+    const std::string message = message_of<error>([&] { t.fit(samples, nullptr, o); });
+    CHECK(message.find("training step 2, batch of 'tiny ") == 0);
+    // The first step moved the weights by as much; no later one did, or they would not be finite.
+    for (const float w : parameters_of(m)) REQUIRE(std::isfinite(w));
+}
+
+TEST_CASE("a target that is not of its loss's kind is refused in the loss's words, and nothing moves") {
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{1}, batch{4}};
+    auto samples = tiny_loader(h);
+    samples.start(0);
+    auto b = *samples.next();
+    const auto refuse = [&](auto& m) {
+        trainer t{m, joint<all>{}, calm_adamw, batch{4}};
+        const std::vector<float> before = parameters_of(m);
+        auto wrong = b;
+        wrong.heads[1].values(2, 0, 3, 3) = 255;
+        const std::string message = message_of<label_error>([&] { t.step(wrong); });
+        CHECK(same_bits(parameters_of(m), before));
+        t.step(b);
+        CHECK_FALSE(same_bits(parameters_of(m), before));
+        return message;
+    };
+    const std::string expected = refuse(h);
+    CHECK(expected.find("head 'lungs', batch that begins with 'tiny ") == 0);
+    CHECK(refuse(d) == expected);
+}
+
+TEST_CASE("in fp16 a step whose gradients are too large for their scale is left out, and the run goes on with half of it") {
+    on_device<precision::fp16> m{seed{1}, batch{4}};
+    auto samples = tiny_loader(m);
+    trainer t{m, joint<all>{}, calm_sgd, batch{4}, {.head_weights = {1000, 1000, 1000}, .clip_norm = 1}};
+    samples.start(0);
+    const auto b = *samples.next();
+    const std::vector<float> before = parameters_of(m);
+    t.step(b);
+    CHECK(same_bits(parameters_of(m), before));
+    for (int i = 0; i < 20; ++i) t.step(b);
+    CHECK_FALSE(same_bits(parameters_of(m), before));
+    for (const float w : parameters_of(m)) REQUIRE(std::isfinite(w));
+}
+
+TEST_CASE("options of a loss count from the next step on, also where steps are replayed") {
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{1}, batch{4}};
+    auto samples = tiny_loader(h);
+    samples.start(0);
+    const auto b = *samples.next();
+    const auto losses = [&](auto& m) {
+        trainer t{m, joint<all>{}, calm_sgd, batch{4}};
+        for (int i = 0; i < 3; ++i) t.step(b);
+        t.template loss<"finding">().class_weights = {3, 0.5, 1};
+        t.template loss<"lungs">().smooth = 30;
+        return std::vector<double>(t.step(b));
+    };
+    CHECK(relative_error(losses(d), losses(h)) < 1e-4);
+    trainer t{d, joint<all>{}, calm_sgd, batch{4}};
+    t.loss<"finding">().class_weights = {1, 2};
+    CHECK(message_of<option_error>([&] { t.step(b); }) == "cross_entropy class_weights: expected 3 values or none, got 2");
+}
+
+TEST_CASE("the gradients of the last step are the reference's, clipped") {
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{1}, batch{4}};
+    auto samples = tiny_loader(h);
+    samples.start(0);
+    const auto b = *samples.next();
+    trainer on_host{h, joint<last<2>>{}, calm_sgd, batch{4}, {.clip_norm = 0.1}};
+    trainer there{d, joint<last<2>>{}, calm_sgd, batch{4}, {.clip_norm = 0.1}};
+    on_host.step(b);
+    there.step(b);
+    const auto expected = on_host.gradients(), got = there.gradients();
+    REQUIRE(got.size() == expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        INFO(got[i].name);
+        CHECK(got[i].name == expected[i].name);
+        CHECK(relative_error(got[i].values, expected[i].values) < 1e-3);
+    }
+}
+
+TEST_CASE("what only the host can do is refused by name") {
+    on_device<precision::fp32> m{seed{1}, batch{4}};
+    const auto refused = [&](auto strategy, train_options how) {
+        return message_of<option_error>([&] { trainer t{m, strategy, calm_sgd, batch{4}, std::move(how)}; });
+    };
+    CHECK(refused(joint<all>{}, {.balance = balance::dwa{}}).find("balance: expected a model on the host for this, got dwa") ==
+          0);
+    CHECK(refused(joint<all>{}, {.loss_average = 0.9}).find("loss average: expected a model on the host for this, got 0.9") == 0);
+    CHECK(refused(cached<joint<frozen>>{}, {}) ==
+          "strategy: expected a model on the host for this, got a cached one on a device");
+    trainer t{m, joint<all>{}, calm_sgd, batch{4}};
+    auto samples = tiny_loader(m);
+    samples.start(0);
+    const auto b = *samples.next();
+    task_affinity a = t.no_affinity();
+    CHECK(message_of<option_error>([&] { t.measure(b, a); }) ==
+          "how tasks bear on each other: expected a model on the host, got one on a device");
+}
+
+TEST_CASE("training shares a device's memory with predictions between steps") {
+    on_device<precision::fp32> a{seed{1}, batch{4}}, b{seed{1}, batch{4}};
+    auto samples = tiny_loader(a);
+    samples.start(0);
+    const auto one = *samples.next(), two = *samples.next();
+    trainer t{a, joint<all>{}, calm_sgd, batch{4}}, u{b, joint<all>{}, calm_sgd, batch{4}};
+    for (int i = 0; i < 3; ++i) {
+        t.step(one);
+        u.step(one);
+        a.predict(two.images);
+    }
+    CHECK(same_bits(parameters_of(a), parameters_of(b)));
+}
