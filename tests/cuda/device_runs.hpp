@@ -75,10 +75,10 @@ run_traces trace_reference(const graph& g, const mode& m, const run_inputs& in, 
     return trace<Scalar>(e, g, in, n, times);
 }
 
-template <class Machine, cuda::precision P>
-run_traces trace_device(const graph& g, const mode& m, const run_inputs& in, int n, int times) {
+template <cuda::precision P, class Machine>
+run_traces trace_device(const std::shared_ptr<Machine>& machine, const graph& g, const mode& m, const run_inputs& in, int n, int times) {
     thread_pool pool{1};
-    const auto session = std::make_shared<cuda::session<Machine, P>>(g);
+    const auto session = std::make_shared<cuda::session<Machine, P>>(g, machine);
     executor<on_cuda<P, Machine>> e(g, m, n + 1, pool, session);
     return trace<float>(e, g, in, n, times);
 }

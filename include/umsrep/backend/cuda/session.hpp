@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <umsrep/backend/cuda/parameter_store.hpp>
@@ -16,10 +17,11 @@ namespace umsrep::cuda {
 template <class Machine, precision P>
 class session {
 public:
-    /// `g` must outlive this. Throws device_error where there is no device.
-    explicit session(const graph& g)
+    /// `g` must outlive this. Sessions that never run at the same time may share a machine, and what it prepared. Throws device_error where
+    /// there is no device.
+    explicit session(const graph& g, std::shared_ptr<Machine> m = std::make_shared<Machine>())
         : graph_{&g},
-          machine_{std::make_unique<Machine>()},
+          machine_{std::move(m)},
           store_{*machine_, g, std::max(1, g.head_count())},
           statistics_(static_cast<std::size_t>(std::max(1, g.head_count())), 0) {}
 
@@ -57,7 +59,7 @@ public:
 
 private:
     const graph* graph_;
-    std::unique_ptr<Machine> machine_;
+    std::shared_ptr<Machine> machine_;
     parameter_store<Machine, P> store_;
     std::shared_ptr<work_memory<Machine>> memory_ = std::make_shared<work_memory<Machine>>();
     std::uint64_t parameters_ = 0;          ///< the version that was taken
