@@ -56,8 +56,8 @@ public:
             if (m.training) result_gradients_[at.head] = take(g[at.first].out.size());
         }
         const std::size_t bytes = static_cast<std::size_t>(border_) * sizeof(float);
-        on_device_ = machine().allocate(bytes + step_bytes);
-        on_host_ = machine().allocate_on_host(bytes + step_bytes);
+        on_device_ = machine().allocate(bytes);
+        on_host_ = machine().allocate_on_host(bytes);
         if (m.training)
             gradients_ = std::make_unique<cuda::gradient_store<Machine, P>>(machine(), session_->store().layout(), m.first_trained_stage);
     }
@@ -97,15 +97,13 @@ public:
         a.images = device(images_);
         a.statistics = arrays.set;
         a.dropout_seed = dropout_seed;
-        a.step = reinterpret_cast<const cuda::kernel::u64*>(device(border_));
+        a.step = static_cast<const cuda::kernel::u64*>(on_device_.address());
         a.gradients = gradients_.get();
         if (plan().what.training) train(a, arrays, step_number, on_head, which);
         else infer(a, on_head);
     }
 
 private:
-    static constexpr std::size_t step_bytes = 16; // the step's number lies behind the border
-
     /// What was captured of a batch size.
     struct replay {
         int runs = 0;
@@ -165,8 +163,8 @@ private:
                passes which) {
         const auto work = [&] {
             upload_images(a.n);
-            *reinterpret_cast<std::uint64_t*>(host(border_)) = step_number;
-            machine().upload(device(border_), host(border_), sizeof step_number, cuda::queue::compute);
+            *static_cast<std::uint64_t*>(on_host_.address()) = step_number;
+            machine().upload(on_device_.address(), on_host_.address(), sizeof step_number, cuda::queue::compute);
             program_.enqueue(
                 a,
                 [&](int h, const cuda::device_image<const stored>& result, const cuda::device_image<stored>& gradient) {
@@ -202,7 +200,8 @@ private:
     const graph* graph_;
     std::shared_ptr<session_type> session_;
     program_type program_;
-    std::ptrdiff_t border_ = 0, images_ = 0, value_ = 0;       ///< floats; where in the border they are
+    // Floats: of the border, and where in it they are. It begins with the number of the step.
+    std::ptrdiff_t border_ = 4, images_ = 0, value_ = 0;
     std::map<int, std::ptrdiff_t> results_, result_gradients_; ///< of heads
     typename Machine::memory on_device_;
     typename Machine::host_memory on_host_;
