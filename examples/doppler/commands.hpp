@@ -17,17 +17,19 @@ struct train_options {
     std::uint64_t seed = 1;
     std::filesystem::path out; ///< folder: model.safetensors, metrics.json
     bool force = false;        ///< overwrite a model
+    std::string device = "cpu"; ///< or cuda, or auto
 };
 
 struct evaluate_options {
     data_options data;
     std::filesystem::path model, out; ///< metrics as JSON, if named
-    std::string split = "test";
+    std::string split = "test", device = "cpu";
     int threads = 2;
 };
 
 struct predict_options {
     std::filesystem::path model, folder, out;
+    std::string device = "cpu";
     int threads = 2;
 };
 

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <span>
 
+#include <device/device.hpp>
 #include <umsrep/data/batch.hpp>
 #include <umsrep/io/atomic_file.hpp>
 #include <umsrep/metric/classification.hpp>
@@ -156,7 +157,7 @@ std::string summary(const json& metrics) {
 }
 
 void run(const evaluate_options& o) {
-    session net = session::open(o.model, o.threads);
+    session net = session::open(o.model, {device::choose(o.device), o.threads});
     const auto images = records(o.data, o.split, net.size());
     json metrics = evaluate(net, images);
     metrics["split"] = o.split;

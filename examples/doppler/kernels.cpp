@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "network.hpp"
 
-// Compiled once, here; see session.cpp.
+// Compiled once, here; see network_cpu.cpp.
 template struct umsrep::cpu<umsrep::winograd, umsrep::core_families>;

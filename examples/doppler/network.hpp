@@ -36,6 +36,4 @@ struct network : umsrep::network<encoder,
                                  umsrep::head<"quality", classifier<2>, umsrep::loss::cross_entropy>,
                                  umsrep::head<"flow", classifier<8>, umsrep::loss::cross_entropy>> {};
 
-using model = umsrep::model<network>;
-
 } // namespace doppler

@@ -32,26 +32,35 @@ struct training {
     std::function<void(const umsrep::epoch_record&)> on_epoch;
 };
 
-/// The network behind a header that does not know it: everything that instantiates it is in session.cpp.
+/// What computes.
+struct computing {
+    std::string device = "cpu"; ///< or cuda
+    int threads = 2;
+};
+
+/// The network behind a header that does not know it: everything that instantiates it is in network_*.cpp.
 class session {
 public:
-    session(int size, std::uint64_t seed, int threads);
+    session(int size, std::uint64_t seed, const computing& by);
     ~session();
     session(session&&) noexcept;
 
     /// Throws file_error when the file is damaged or no model of this program.
-    static session open(const std::filesystem::path& model, int threads);
+    static session open(const std::filesystem::path& model, const computing& by);
 
     int size() const;
     umsrep::shape image() const;
+    /// "cpu, avx512; 2 threads"
+    std::string computed_by() const;
     std::vector<umsrep::data::head_spec> targets() const;
 
     predictions predict(const xt::xtensor<float, 4>& images);
     umsrep::history train(const training& how, umsrep::data::loader& samples, umsrep::data::loader& valid);
     void save(const std::filesystem::path& file) const;
 
+    class state;
+
 private:
-    struct state;
     explicit session(std::unique_ptr<state>);
     std::unique_ptr<state> state_;
 };

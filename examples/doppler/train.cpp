@@ -3,6 +3,7 @@
 #include <iostream>
 #include <system_error>
 
+#include <device/device.hpp>
 #include <umsrep/core/error.hpp>
 #include <umsrep/report/table.hpp>
 
@@ -16,7 +17,8 @@ void run(const train_options& o) {
     if (std::filesystem::exists(model) && !o.force)
         throw umsrep::option_error(model.string() + ": is there already; --force overwrites it");
 
-    session net{o.size, o.seed, o.threads};
+    session net{o.size, o.seed, {device::choose(o.device), o.threads}};
+    std::cerr << "computed by " << net.computed_by() << '\n';
     const auto batch = static_cast<std::size_t>(o.how.batch);
     umsrep::data::loader train{samples(o.data, "train", o.size), batch, net.image(), net.targets(),
                                {.random = umsrep::derived_seed(umsrep::seed{o.seed}, "data")}};
@@ -40,7 +42,8 @@ void run(const train_options& o) {
     double seconds = 0;
     for (const umsrep::epoch_record& e : past.epochs) seconds += e.seconds;
     metrics["run"] = {{"size", o.size},   {"strategy", how.strategy}, {"epochs", how.epochs},
-                      {"batch", how.batch}, {"seed", o.seed},         {"seconds", seconds}};
+                      {"batch", how.batch}, {"seed", o.seed},         {"seconds", seconds},
+                      {"computed_by", net.computed_by()}};
     write_json(o.out / "metrics.json", metrics);
     std::cout << summary(metrics);
 }

@@ -31,6 +31,7 @@ struct train_options {
     std::size_t checkpoint_every = 100;
     std::filesystem::path out, resume;
     bool force = false;
+    std::string device = "cpu"; ///< or cuda
 
     /// Everything that decides the result: what `--resume` reads back.
     nlohmann::ordered_json to_json() const;
@@ -41,7 +42,7 @@ struct train_options {
 struct evaluate_options {
     data_options data;
     std::filesystem::path model, out, panel;
-    std::string split = "test";
+    std::string split = "test", device = "cpu";
     double noise = 0.1;
     int threads = 2;
 };
@@ -49,6 +50,7 @@ struct evaluate_options {
 struct predict_options {
     std::filesystem::path model, out;
     std::vector<std::filesystem::path> images;
+    std::string device = "cpu";
     int threads = 2;
 };
 

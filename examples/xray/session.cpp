@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include <umsrep/graph/count.hpp>
 #include <umsrep/io/weights.hpp>
 
 #include "state.hpp"
@@ -97,79 +98,74 @@ bool one_model_per_task(const description& d) {
 /// In a file with one model per task, its name and a slash stand before the names of its tensors.
 std::string prefix_of(std::size_t head) { return std::string{head_names[head]} + "/"; }
 
-/// Loads the model of one task: the encoder and that head.
-template <umsrep::fixed_string Head>
-void load_task(umsrep::task_models<network, backend>& models, std::size_t head, const std::filesystem::path& file) {
-    auto& m = models.of(static_cast<int>(head));
-    umsrep::io::load<"encoder">(m, file, prefix_of(head));
-    umsrep::io::load<Head>(m, file, prefix_of(head));
-}
-
 } // namespace
 
 bool description::trains(std::string_view head) const { return std::ranges::find(heads, head) != heads.end(); }
 
-session::session(int size, std::uint64_t seed, int threads) : state_{std::make_unique<state>(size, seed, threads)} {}
+session::session(int size, std::uint64_t seed, const computing& by) {
+#if defined(EXAMPLES_WITH_CUDA)
+    if (by.device == "cuda") state_ = networks_on_cuda(size, seed, by.threads);
+#endif
+    if (by.device == "cpu") state_ = networks_on_cpu(size, seed, by.threads);
+    if (!state_) throw umsrep::option_error("device", "cpu, or cuda where the program has it", "'" + by.device + "'");
+}
 session::session(std::unique_ptr<state> s) : state_{std::move(s)} {}
 session::~session() = default;
 session::session(session&&) noexcept = default;
 
-session session::open(const std::filesystem::path& file, int threads, description& what) {
+session session::open(const std::filesystem::path& file, const computing& by, description& what) {
     const auto weights = umsrep::io::safetensors::read(file);
     what = description_of(weights.metadata(), file.string());
     refuse_not_finite(weights, file.string());
-    session opened{what.size, what.seed, threads};
-    auto& models = opened.state_->models;
-    if (one_model_per_task(what)) {
-        models.part_ways();
-        load_task<"denoise">(models, 0, file);
-        load_task<"lungs">(models, 1, file);
-        load_task<"finding">(models, 2, file);
-    } else {
-        umsrep::io::load(models.of(0), file);
-    }
+    session opened{what.size, what.seed, by};
+    if (one_model_per_task(what)) opened.state_->load_tasks(file, {prefix_of(0), prefix_of(1), prefix_of(2)});
+    else opened.state_->load(file);
     return opened;
 }
 
-umsrep::shape session::image() const { return state_->models.of(0).image(); }
+umsrep::shape session::image() const { return state_->image(); }
 
-std::vector<umsrep::data::head_spec> session::targets() const { return umsrep::head_specs(state_->models.of(0)); }
+std::vector<umsrep::data::head_spec> session::targets() const { return state_->targets(); }
 
-std::string session::computed_by() const { return state_->models.of(0).computed_by(); }
+std::string session::computed_by() const { return state_->computed_by(); }
 
 cost session::costs() const {
-    const umsrep::graph& g = state_->models.of(0).network();
+    const umsrep::graph& g = state_->network();
     const auto plan = umsrep::make_plan(g, umsrep::infer::value(g.stage_count()), umsrep::dense_float::storage);
     cost c{g.parameters, umsrep::macs(g, plan)};
-    if (state_->models.size() == 1) return c;
+    if (state_->models() == 1) return c;
     std::int64_t encoder_parameters = 0, encoder_macs = 0;
     for (const umsrep::node& n : g.nodes)
         if (n.owner < g.stage_count()) {
             encoder_parameters += n.weight.size + n.bias.size;
             encoder_macs += umsrep::macs(n);
         }
-    const auto more = static_cast<std::int64_t>(state_->models.size() - 1); // each task's model has the encoder and its own head
+    const auto more = static_cast<std::int64_t>(state_->models() - 1); // each task's model has the encoder and its own head
     return {c.parameters + more * encoder_parameters, c.macs + more * encoder_macs};
 }
 
-predictions session::predict(const xt::xtensor<float, 4>& images) {
-    auto p = state_->models.predict(images);
-    return {std::move(p.outputs[0]), std::move(p.outputs[1]), std::move(p.outputs[2])};
-}
+predictions session::predict(const xt::xtensor<float, 4>& images) { return state_->predict(images); }
 
-void session::load_encoder(const std::filesystem::path& weights) { umsrep::io::load<"encoder">(state_->models.of(0), weights); }
+void session::load_encoder(const std::filesystem::path& weights) { state_->load_encoder(weights); }
+
+std::vector<umsrep::history> session::train(const training& how, umsrep::data::loader& samples, umsrep::data::loader& valid) {
+    return state_->train(how, samples, valid);
+}
 
 void session::save(const std::filesystem::path& file, const description& what) const {
     umsrep::io::safetensors weights;
     weights.metadata() = notes_of(what);
-    auto& models = state_->models.all();
-    for (std::size_t h = 0; h < models.size(); ++h)
-        for (const auto& t : std::as_const(models[h]).tensors()) {
+    for (std::size_t h = 0; h < state_->models(); ++h)
+        for (const stored_tensor& t : state_->tensors(h)) {
             const bool own = t.name.starts_with("encoder.") || t.name.starts_with(std::string{head_names[h]} + ".");
-            if (models.size() == 1) weights.add(t.name, t.shape, t.values);
-            else if (own) weights.add(prefix_of(h) + t.name, t.shape, t.values);
+            if (state_->models() == 1) weights.add(t.name, t.shape, std::span<const float>(t.values));
+            else if (own) weights.add(prefix_of(h) + t.name, t.shape, std::span<const float>(t.values));
         }
     weights.write(file);
+}
+
+std::filesystem::path checkpoint_file(const std::filesystem::path& folder, std::string_view task) {
+    return folder / ("checkpoint" + (task.empty() ? "" : "." + std::string{task}) + ".safetensors");
 }
 
 } // namespace xray

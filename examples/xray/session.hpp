@@ -14,8 +14,8 @@
 #include <umsrep/data/loader.hpp>
 #include <umsrep/train/options.hpp>
 
-/// Everything that instantiates the network stands behind this header, in session.cpp and train_strategy.cpp: the rest of the program
-/// compiles in seconds.
+/// Everything that instantiates the network stands behind this header, in networks_*.cpp and train_cpu.cpp: the rest of the program compiles
+/// in seconds.
 namespace xray {
 
 inline constexpr std::array<std::string_view, 3> head_names{"denoise", "lungs", "finding"};
@@ -61,15 +61,21 @@ struct training {
     std::function<void(const umsrep::epoch_record&, std::string_view task)> on_epoch;
 };
 
+/// What computes.
+struct computing {
+    std::string device = "cpu"; ///< or cuda
+    int threads = 2;
+};
+
 /// The trained networks: one for all tasks, or one for each, as the strategy has it.
 class session {
 public:
-    session(int size, std::uint64_t seed, int threads);
+    session(int size, std::uint64_t seed, const computing& by);
     ~session();
     session(session&&) noexcept;
 
     /// Throws file_error when the file is damaged or no model of this program.
-    static session open(const std::filesystem::path& model, int threads, description& what);
+    static session open(const std::filesystem::path& model, const computing& by, description& what);
 
     umsrep::shape image() const;
     std::vector<umsrep::data::head_spec> targets() const;
@@ -88,8 +94,9 @@ public:
 
     void save(const std::filesystem::path& model, const description& what) const;
 
+    class state;
+
 private:
-    struct state;
     explicit session(std::unique_ptr<state>);
     std::unique_ptr<state> state_;
 };

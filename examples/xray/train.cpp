@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include <device/device.hpp>
 #include <umsrep/io/image.hpp>
 #include <umsrep/report/progress.hpp>
 
@@ -124,13 +125,14 @@ void run(const train_options& given) {
     if (o.strategy == "separate" && o.encoder != "all")
         throw umsrep::option_error("strategy separate", "encoder all, since every task starts from scratch", "'" + o.encoder + "'");
     if (!resume) folder.check_free(o.force);
+    o.device = device::choose(o.device); // what `auto` chose is the run's device from now on
 
     // Everything is read and checked before the first file is written.
     std::cerr << "reading " << (o.data.simulates() ? "simulated images" : "images") << '\n';
     std::vector<part> train = read_split(o.data, "train", o.size, o.threads), valid = read_split(o.data, "val", o.size, o.threads);
     const std::vector<part> test = read_split(o.data, "test", o.size, o.threads);
     std::cerr << count(train) << " images to train, " << count(valid) << " to validate, " << count(test) << " to test\n";
-    session networks{o.size, o.seed, o.threads};
+    session networks{o.size, o.seed, {o.device, o.threads}};
     std::cerr << "computed by " << networks.computed_by() << '\n';
     if (!o.init.empty()) networks.load_encoder(o.init);
     else if (o.encoder != "all") std::cerr << "note: without --init, what does not train of the encoder keeps its random weights\n";

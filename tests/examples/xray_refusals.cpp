@@ -66,6 +66,23 @@ TEST_CASE("names that no JSON file or no file system can hold are refused") {
     CHECK(with("train1.png", std::string{"train1.png\0x", 12}) == "xray: " + manifest + ": line 3: expected text, got a NUL byte");
 }
 
+TEST_CASE("a GPU that is not there is refused with the reason; auto says why it computes without") {
+    const temporary_folder folder;
+    const std::string none = (folder / "none").string();
+    const auto predict = [&](const std::string& name) { return words{"predict", "--device", name, "--model", none, none, "--out", none}; };
+    const std::string line = refusal(predict("cuda"));
+    if (line == "xray: " + none + ": no such file") {
+        MESSAGE("skipped: there is a device");
+        return;
+    }
+    CHECK(line.starts_with("xray: --device cuda: "));
+    const std::string reason = line.substr(line.find("cuda: "));
+    CHECK(run(predict("auto")).err == "device cpu: " + reason + "\nxray: " + none + ": no such file\n");
+    CHECK(refusal(predict("tpu")).find("tpu not in {cpu,cuda,auto}") != std::string::npos);
+    CHECK(refusal({"train", "--device", "cuda", "--out", (folder / "run").string()}) == line);
+    CHECK(folder.files() == 0);
+}
+
 TEST_CASE("a prediction that would overwrite an input is refused") {
     const temporary_folder folder;
     write_picture(folder / "a.png", 32, 32);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
+#pragma once
+
 #include <umsrep/io/checkpoint.hpp>
 
-#include "state.hpp"
+#include "networks.hpp"
 
+/// Training the networks of a session, for whatever computes them.
 namespace xray {
-
-namespace {
 
 /// Calls `f` with the type of the strategy. The trainer is the same class for all of them, so that many cost little more than one.
 template <class Trains, class F>
@@ -28,13 +29,8 @@ auto with_strategy(const description& d, F f) {
     throw umsrep::option_error("encoder", "all, frozen or last1 to last4", "'" + d.encoder + "'");
 }
 
-} // namespace
-
-std::filesystem::path checkpoint_file(const std::filesystem::path& folder, std::string_view task) {
-    return folder / ("checkpoint" + (task.empty() ? "" : "." + std::string{task}) + ".safetensors");
-}
-
-std::vector<umsrep::history> session::train(const training& how, umsrep::data::loader& samples, umsrep::data::loader& valid) {
+template <class Backend>
+std::vector<umsrep::history> networks<Backend>::train(const training& how, umsrep::data::loader& samples, umsrep::data::loader& valid) {
     const auto updates = static_cast<std::int64_t>(samples.batches_per_epoch()) * how.epochs;
     umsrep::train_options options{.random = umsrep::derived_seed(umsrep::seed{how.what.seed}, "dropout"),
                                   .schedule = umsrep::schedule::cosine{.warmup = updates / 20, .minimum = 0.01},
@@ -63,7 +59,7 @@ std::vector<umsrep::history> session::train(const training& how, umsrep::data::l
 
     const umsrep::fit_options duration{.epochs = how.epochs, .checkpoint_every = how.checkpoint_every};
     return with_strategy(how.what, [&](auto strategy) {
-        return umsrep::fit(state_->models, strategy, samples, &valid, umsrep::optim::adamw{.lr = how.learning_rate, .weight_decay = 0.01},
+        return umsrep::fit(models_, strategy, samples, &valid, umsrep::optim::adamw{.lr = how.learning_rate, .weight_decay = 0.01},
                            duration, options, setup);
     });
 }
