@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The headers that component cuda is compiled with; the libraries behind them are opened while a program runs. The toolkit and cuDNN may
-# lie apart. Target umsrep::cuda_headers; umsrep_cuda_headers_MISSING names what was not found.
+# lie apart. Target umsrep::cuda_headers; umsrep_cuda_headers_MISSING names what was not found or is too old, umsrep_cuda_headers_FOUND_AS says
+# what was found where.
 set(umsrep_cuda_headers_PATHS "${CUDAToolkit_ROOT}" "$ENV{CUDAToolkit_ROOT}" "$ENV{CUDA_PATH}" "$ENV{CUDA_HOME}" "${CUDNN_ROOT}" "$ENV{CUDNN_ROOT}" "$ENV{CUDNN_PATH}")
 list(REMOVE_ITEM umsrep_cuda_headers_PATHS "")
 set(umsrep_cuda_headers_MISSING "")
@@ -16,6 +17,32 @@ foreach(umsrep_header IN ITEMS cuda.h cuda_runtime_api.h nvrtc.h cudnn_graph.h)
     endif()
 endforeach()
 list(REMOVE_DUPLICATES umsrep_cuda_headers_FOLDERS)
+
+# umsrep_cuda_version(<name> <least> <folder> <header> <regular expression of its version's lines>): the numbers, joined by dots.
+macro(umsrep_cuda_version umsrep_name umsrep_least umsrep_folder umsrep_header umsrep_lines)
+    set(umsrep_found "")
+    if(EXISTS "${umsrep_folder}/${umsrep_header}")
+        file(STRINGS "${umsrep_folder}/${umsrep_header}" umsrep_found REGEX "${umsrep_lines}")
+    endif()
+    list(TRANSFORM umsrep_found REPLACE "^[^0-9]*([0-9]+).*$" "\\1")
+    if("${umsrep_found}" MATCHES "^[0-9][0-9][0-9][0-9]+$") # of CUDA, 13000 for 13.0
+        math(EXPR umsrep_major "${umsrep_found} / 1000")
+        math(EXPR umsrep_minor "${umsrep_found} % 1000 / 10")
+        set(umsrep_found "${umsrep_major};${umsrep_minor}")
+    endif()
+    list(JOIN umsrep_found "." umsrep_found)
+    if("${umsrep_found}" VERSION_LESS "${umsrep_least}")
+        list(APPEND umsrep_cuda_headers_MISSING "${umsrep_name} ${umsrep_least} or newer (${umsrep_folder} has ${umsrep_found})")
+    else()
+        list(APPEND umsrep_cuda_headers_FOUND_AS "${umsrep_name} ${umsrep_found} in ${umsrep_folder}")
+    endif()
+endmacro()
+set(umsrep_cuda_headers_FOUND_AS "")
+if(NOT umsrep_cuda_headers_MISSING)
+    umsrep_cuda_version(CUDA 12.0 "${UMSREP_INCLUDE_cuda_h}" cuda.h "^#define CUDA_VERSION [0-9]+")
+    umsrep_cuda_version(cuDNN 9.8 "${UMSREP_INCLUDE_cudnn_graph_h}" cudnn_version.h "^#define CUDNN_(MAJOR|MINOR|PATCHLEVEL) [0-9]+")
+endif()
+list(JOIN umsrep_cuda_headers_FOUND_AS ", " umsrep_cuda_headers_FOUND_AS)
 list(JOIN umsrep_cuda_headers_MISSING ", " umsrep_cuda_headers_MISSING)
 list(JOIN umsrep_cuda_headers_PATHS " " umsrep_cuda_headers_PATHS)
 if(umsrep_cuda_headers_MISSING)
