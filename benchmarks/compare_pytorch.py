@@ -14,6 +14,10 @@ Competitors: pytorch, onnxruntime and openvino (these two predict only), followe
     +jemalloc        memory from jemalloc that keeps what it has, in transparent huge pages
     +tcmalloc        memory from tcmalloc
     +hugepages       glibc's malloc that keeps what it has, in transparent huge pages
+    +bf16            autocast to bfloat16
+    +graphs          on a GPU: captured as a CUDA graph
+
+--device cuda compares on a GPU. It has not been run on one yet.
 """
 import argparse
 import csv
@@ -36,7 +40,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 PAUSE = 0.3  # seconds between turns: threads of a library go on looking for work for up to 0.2 s, on somebody else's core
 HEADS = ("denoise", "lungs", "finding")
 PROGRAMS = {"pytorch": "pytorch.py", "onnxruntime": "onnx_runtime.py", "openvino": "open_vino.py"}
-LAYOUTS = ("channels_last", "compile", "fused")
+LAYOUTS = ("channels_last", "compile", "fused", "bf16", "graphs")
 ALLOCATORS = ("jemalloc", "tcmalloc", "hugepages")
 DEFAULTS = {
     "train": ("pytorch", "pytorch+channels_last", "pytorch+compile", "pytorch+compile+channels_last",
@@ -46,6 +50,8 @@ DEFAULTS = {
                 "pytorch+channels_last+jemalloc", "pytorch+fused+jemalloc", "pytorch+compile+jemalloc", "pytorch+fused+hugepages",
                 "onnxruntime", "onnxruntime+jemalloc", "openvino", "openvino+hugepages"),
 }
+ON_CUDA = ("pytorch+channels_last+bf16", "pytorch+channels_last+bf16+graphs", "pytorch+compile+channels_last+bf16",
+           "pytorch+compile+channels_last+bf16+graphs")
 
 
 class Unavailable(Exception):
@@ -135,11 +141,15 @@ class Session:
         kind, *options = name.split("+")
         if kind != "pytorch" and a.what == "train":
             raise Unavailable("predicts only")
+        if kind != "pytorch" and a.device == "cuda":
+            raise Unavailable("computes here on processors only")
         if kind != "pytorch" and a.isa:
             raise Unavailable(f"cannot be held to {a.isa}")
         environment = dict(self.environment)
         command = [sys.executable, str(FOLDER / "peers" / PROGRAMS[kind]), "--what", a.what, "--threads", str(a.threads), "--batch", str(a.batch),
                    "--size", str(a.size), "--heads", *self.heads]
+        if kind == "pytorch":
+            command += ["--device", a.device]
         for option in options:
             if option in ALLOCATORS:
                 environment.update(allocator_environment(option))
@@ -254,7 +264,8 @@ def parse():
     parser.add_argument("--size", type=positive, default=256)
     parser.add_argument("--rounds", type=positive, default=7, help="turns of each (7)")
     parser.add_argument("--repeat", type=positive, help="runs in a turn, of which the median counts (train 1, predict 5)")
-    parser.add_argument("--backend", help="of benchmark_step (its default)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of umsrep and of PyTorch (cpu)")
+    parser.add_argument("--backend", help="of benchmark_step (its default; on a GPU cuda)")
     parser.add_argument("--isa", choices=("avx2",), help="hold umsrep and PyTorch to these instructions")
     parser.add_argument("--peers", type=competitor, nargs="+", metavar="NAME", help="competitors (a choice for --what)")
     parser.add_argument("--together", type=positive, default=3, help="competitors in memory at a time (3); umsrep takes turns with each group")
@@ -266,7 +277,9 @@ def parse():
     if not os.access(a.program, os.X_OK):
         parser.error(f"program: expected benchmark_step, got {a.program}")
     a.repeat = a.repeat or (1 if a.what == "train" else 5)
-    a.peers = list(dict.fromkeys(a.peers or [p for p in DEFAULTS[a.what] if not a.isa or p.startswith("pytorch")]))
+    a.backend = a.backend or ("cuda" if a.device == "cuda" else None)
+    defaults = ON_CUDA if a.device == "cuda" else [p for p in DEFAULTS[a.what] if not a.isa or p.startswith("pytorch")]
+    a.peers = list(dict.fromkeys(a.peers or defaults))
     return a
 
 

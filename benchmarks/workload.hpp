@@ -31,6 +31,8 @@ public:
 std::unique_ptr<workload> cpu_workload(const step_options& o);
 std::unique_ptr<workload> cpu_exact_workload(const step_options& o);
 std::unique_ptr<workload> reference_workload(const step_options& o);
+std::unique_ptr<workload> cuda_workload(const step_options& o);      ///< bfloat16
+std::unique_ptr<workload> cuda_fp32_workload(const step_options& o); ///< without TF32
 
 struct backend_entry {
     const char* name;
@@ -42,6 +44,10 @@ inline constexpr backend_entry backends[] = {
     {"cpu", cpu_workload},
     {"cpu-exact", cpu_exact_workload},
     {"reference", reference_workload},
+#if defined(BENCHMARKS_WITH_CUDA)
+    {"cuda", cuda_workload},
+    {"cuda-fp32", cuda_fp32_workload},
+#endif
 };
 
 } // namespace benchmarks
