@@ -65,6 +65,10 @@ public:
     bool trains(std::size_t h) const { return runs_.trains(h); }
     bool takes_part(std::size_t h, const data::batch& b) const { return runs_.takes_part(h, b); }
 
+    /// Tells of the batch that will begin next, so that it may be on its way; here, it need not be.
+    void stage(const data::batch&, const step_place&) {}
+    /// Forgets what was staged, or begun and not ended.
+    void drop() {}
     /// Begins one update on one batch; here, computes it.
     void begin(const data::batch& b, const step_place& at) {
         runs_.losses().check(b);

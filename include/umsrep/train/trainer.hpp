@@ -82,6 +82,7 @@ public:
     /// One update on one batch. Returns the mean loss of each head, NaN for heads that this step did not train or that have no
     /// labelled sample in the batch; such a head's parameters do not move. On a device it waits until the step is done; `fit` does not.
     const std::vector<double>& step(const data::batch& b) {
+        steps_.drop();
         begin(b);
         return steps_.end();
     }
@@ -143,9 +144,12 @@ public:
             const bool whole = now_.batch == 0; // not resumed within the epoch
             std::vector<std::size_t> seen(head_count, 0);
             begun_.clear();
+            steps_.drop(); // of a run that ended in an exception
             samples.start(o.first_epoch + static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch));
             while (const auto b = samples.next()) {
                 const bool steps_on = has_label(*b);
+                if (steps_on) steps_.stage(*b, place());
+                if (o.on_batch) end_steps(1, batches, o); // who is told of a step finds the trainer right behind it
                 if (steps_on) begin(*b);
                 begun_.push_back(describe(*b, steps_on));
                 for (std::size_t h = 0; h < seen.size(); ++h) seen[h] += begun_.back().labels[h];
@@ -260,8 +264,9 @@ private:
         return result;
     }
 
+    step_place place() const { return {step_number(), rate_factor(), now_.average_updates}; }
     void begin(const data::batch& b) {
-        steps_.begin(b, {step_number(), rate_factor(), now_.average_updates});
+        steps_.begin(b, place());
         ++now_.steps;
         if (options_.average) ++now_.average_updates;
     }

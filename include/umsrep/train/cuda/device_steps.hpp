@@ -92,35 +92,48 @@ public:
     no_features* features() { return nullptr; }
     const no_features* features() const { return nullptr; }
 
-    /// Begins one update on one batch: gives the device its work. The batch may go as soon as this returns.
-    void begin(const data::batch& b, const step_place& at) {
+    /// Sends a batch on its way, while the step before is computed. It may go as soon as this returns.
+    void stage(const data::batch& b, const step_place& at) {
         losses_.check(b);
-        const std::size_t which = next_turn(turns_.size(), [&](std::size_t i) -> const turn_facts& { return turns_[i].facts; }, b, at.number);
-        kind& now = turns_[which];
-        if (begun_.size() >= ahead) throw option_error("training step on a device", "one of the steps begun to end first", "another one");
-        parcel& s = parcels_[static_cast<std::size_t>(next_parcel_++ % ahead)];
-        tell(b, at, now, s);
-        machine_->upload(s.staged.address(), s.host.address(), block_.bytes(), queue::copies);
-        machine_->mark(s.uploaded, queue::copies);
-
-        model_->on_device(); // takes what the host changed
-        const int n = static_cast<int>(b.size());
-        work& w = prepared(now, n, true);
-        machine_->wait(queue::compute, s.uploaded);
-        enqueue_input(s);
-        now.run.refresh(now.task, this); // what is constant in this plan, its own steps leave as it is
-        run(now, w, n, true);
-        session_->changed(this);
-        auto* const found = static_cast<std::byte*>(s.found.address());
-        machine_->download(found, reports_.address(), report_bytes);
-        machine_->download(found + report_bytes, moving_.state(), sizeof(kernel::step_state));
-        machine_->mark(s.done, queue::compute);
-        begun& step = begun_.emplace_back();
-        step.at = &s;
+        begun step;
+        step.turn = next_turn(turns_.size(), [&](std::size_t i) -> const turn_facts& { return turns_[i].facts; }, b, at.number);
+        step.at = &parcels_[static_cast<std::size_t>(next_parcel_++ % ahead)];
         step.number = at.number;
         step.first_id = b.ids.front();
         step.samples = b.size();
-        for (std::size_t h = 0; h < head_count; ++h) step.has_loss[h] = now.facts.has_head(h) && labelled(b, h) > 0;
+        const turn_facts& facts = turns_[step.turn].facts;
+        for (std::size_t h = 0; h < head_count; ++h) step.has_loss[h] = facts.has_head(h) && labelled(b, h) > 0;
+        tell(b, at, facts, *step.at);
+        machine_->upload(step.at->staged.address(), step.at->host.address(), block_.bytes(), queue::copies);
+        machine_->mark(step.at->uploaded, queue::copies);
+        staged_ = std::move(step);
+    }
+    /// Begins one update on one batch, the one that was staged if one was: gives the device its work.
+    void begin(const data::batch& b, const step_place& at) {
+        if (!staged_) stage(b, at);
+        begun& step = begun_.emplace_back(std::move(*staged_));
+        staged_.reset();
+        kind& now = turns_[step.turn];
+        const int n = static_cast<int>(step.samples);
+        model_->on_device(); // takes what the host changed
+        work& w = prepared(now, n, true);
+        machine_->wait(queue::compute, step.at->uploaded);
+        enqueue_input(*step.at);
+        now.run.refresh(now.task, this); // what is constant in this plan, its own steps leave as it is
+        run(now, w, n, true);
+        session_->changed(this);
+        auto* const found = static_cast<std::byte*>(step.at->found.address());
+        machine_->download(found, reports_.address(), report_bytes);
+        machine_->download(found + report_bytes, moving_.state(), sizeof(kernel::step_state));
+        machine_->mark(step.at->done, queue::compute);
+    }
+    /// Forgets what was staged, or begun and not ended: a run ended in an exception.
+    void drop() {
+        if (!staged_ && begun_.empty()) return;
+        machine_->synchronize();
+        staged_.reset();
+        begun_.clear();
+        moving_.go_on();
     }
 
     /// Waits for the oldest update that has begun. Returns the mean loss of each head; NaN: not trained in this step, or without a label.
@@ -244,6 +257,7 @@ private:
     };
     struct begun {
         parcel* at = nullptr;
+        std::size_t turn = 0;
         std::uint64_t number = 0;
         std::string first_id;
         std::size_t samples = 0;
@@ -276,13 +290,13 @@ private:
     }
 
     /// Writes what a step is told into a parcel of the host.
-    void tell(const data::batch& b, const step_place& at, const kind& now, parcel& s) const {
+    void tell(const data::batch& b, const step_place& at, const turn_facts& facts, parcel& s) const {
         void* const to = s.host.address();
         *block_.order(to) = {optimizer_.lr * at.rate_factor, at.number,
                              ema_ ? static_cast<float>(1 - ema_->decay_after(at.average_updates)) : 0.0f, 0};
         const std::size_t stages = static_cast<std::size_t>(model_->network().stage_count());
-        for (std::size_t p = 0; p < now.facts.reaches.size(); ++p)
-            block_.moves(to)[p] = now.facts.reaches[p] != 0 && (p < stages || labelled(b, p - stages) > 0) ? 1 : 0;
+        for (std::size_t p = 0; p < facts.reaches.size(); ++p)
+            block_.moves(to)[p] = facts.reaches[p] != 0 && (p < stages || labelled(b, p - stages) > 0) ? 1 : 0;
         for (std::size_t h = 0; h < head_count; ++h) block_.weights(to)[h] = static_cast<float>(head_weights_[h]);
         block_.put(b, to);
     }
@@ -374,6 +388,7 @@ private:
 
     /// Says what halted the run at a step, as the host's steps do.
     [[noreturn]] void fail(const begun& step, const std::array<kernel::loss_report, head_count>& reports) {
+        staged_.reset();
         begun_.clear();
         machine_->synchronize();
         moving_.go_on();
@@ -415,6 +430,7 @@ private:
     std::vector<parcel> parcels_;
     std::uint64_t next_parcel_ = 0;
     std::vector<kind> turns_, validations_;
+    std::optional<begun> staged_;
     std::deque<begun> begun_;
     std::vector<double> loss_;
     mutable std::vector<float> gradients_on_host_;
