@@ -57,8 +57,9 @@ inline double distance(const std::vector<double>& got, const std::vector<double>
     return length == 0 ? difference : std::sqrt(difference / length); // NaN stays NaN, and is below nothing
 }
 
-/// An image, a 1x1 convolution for each input of a node, the node: the logits of the only head.
-inline graph graph_around(const node& n) {
+/// An image, a 1x1 convolution for each input of a node, the node: the logits of the only head. `behind`: nodes that follow it, each the
+/// only reader of the one before.
+inline graph graph_around(const node& n, const std::vector<node>& behind = {}) {
     graph g;
     g.labels.push_back({});
     const auto place = [&](slot& s) {
@@ -80,17 +81,25 @@ inline graph graph_around(const node& n) {
     last.inputs[0] = input_of(n.in);
     if (n.kind == op::add) last.inputs[1] = input_of(n.in);
     if (n.kind == op::concat) last.inputs[1] = input_of({n.out.c - n.in.c, n.in.h, n.in.w});
-    last.owner = 1;
-    place(last.weight);
-    place(last.bias);
-    if (n.kind == op::batch_norm) {
-        last.running_mean = {0, n.in.c};
-        last.running_var = {n.in.c, n.in.c};
-        g.statistics = 2 * n.in.c;
+    g.stages.push_back({"e1", 1, g.size(), last.inputs[0]});
+    const int first = g.size(), tap = last.inputs[0];
+    const auto append = [&](node x) {
+        x.owner = 1;
+        place(x.weight);
+        place(x.bias);
+        if (x.kind == op::batch_norm) {
+            x.running_mean = {g.statistics, x.in.c};
+            x.running_var = {g.statistics + x.in.c, x.in.c};
+            g.statistics += 2 * x.in.c;
+        }
+        g.nodes.push_back(x);
+    };
+    append(last);
+    for (node x : behind) {
+        x.inputs[0] = g.size() - 1;
+        append(x);
     }
-    g.nodes.push_back(last);
-    g.stages.push_back({"e1", 1, g.size() - 1, last.inputs[0]});
-    g.heads.push_back({"h", g.size() - 1, g.size(), last.inputs[0], g.size() - 1, g.size() - 1});
+    g.heads.push_back({"h", first, g.size(), tap, g.size() - 1, g.size() - 1});
     return g;
 }
 
@@ -132,7 +141,24 @@ inline std::vector<named> operations() {
     return all;
 }
 
-/// Each operation alone, behind a convolution that wants its gradient. `slack`: times the limits.
+/// Convolutions with a norm and a ReLU behind them, which inference folds and training differentiates together.
+inline std::vector<named> folding() {
+    std::vector<named> all;
+    for (const int c : {3, 4, 8, 20}) {
+        const std::string channels = ", channels " + std::to_string(c);
+        const shape s{4, 7, 9};
+        all.push_back({"conv" + channels, window_node(op::conv, s, c, {.kernel = 3, .padding = 1})});
+        all.push_back({"conv_transpose" + channels, window_node(op::conv_transpose, s, c, {.kernel = 2, .stride = 2, .bias = true})});
+        if (c % 2 != 0) continue;
+        all.push_back({"conv, groups" + channels, window_node(op::conv, s, c, {.kernel = 3, .groups = 2, .bias = true})});
+        all.push_back(
+            {"conv_transpose, groups" + channels, window_node(op::conv_transpose, s, c, {.kernel = 3, .stride = 2, .groups = 2})});
+    }
+    all.push_back({"linear", linear_node({4, 3, 5}, 10, true)});
+    return all;
+}
+
+/// Each operation alone, behind a convolution that wants its gradient; then those that fold. `slack`: times the limits.
 template <cuda::precision P, class Machine>
 void check_operations(const std::shared_ptr<Machine>& machine, double slack = 1) {
     constexpr int n = 3;
@@ -140,18 +166,24 @@ void check_operations(const std::shared_ptr<Machine>& machine, double slack = 1)
     mode train, frozen_norms;
     train.training = frozen_norms.training = true;
     frozen_norms.norms = norm_statistics::frozen;
-    for (const named& o : operations()) {
-        const graph g = graph_around(o.n);
+    const auto check = [&](const named& o, const graph& g) {
         for (const mode& m : {train, frozen_norms, mode{}}) {
-            if (m.norms == norm_statistics::frozen && o.n.kind != op::batch_norm) continue;
+            if (m.norms == norm_statistics::frozen && g.statistics == 0) continue;
             INFO(o.name << ", " << cuda::name(P) << ", training " << m.training << ", norms " << static_cast<int>(m.norms));
             const run_inputs in(g, n);
             const run_traces expected = trace_reference<double>(g, m, in, n, 1), got = trace_device<P>(machine, g, m, in, n, 1);
             CHECK(relative_error(got.results, expected.results) < limit);
             CHECK(relative_error(got.statistics, expected.statistics) < limit);
-            const bool flips = P != cuda::precision::fp32 && o.n.kind == op::max_pool; // a rounding may make another pixel the largest
+            // A rounding may make another pixel the largest, or close a ReLU.
+            const bool flips = P != cuda::precision::fp32 && (o.n.kind == op::max_pool || g.nodes.back().kind == op::relu);
             if (!flips) CHECK(relative_error(got.gradients, expected.gradients) < limit);
         }
+    };
+    for (const named& o : operations()) check(o, graph_around(o.n));
+    for (const named& o : folding()) {
+        const node norm = plain_node(op::batch_norm, o.n.out, {.value = 1e-3}), relu = plain_node(op::relu, o.n.out);
+        check(o, graph_around(o.n, {norm}));
+        check(o, graph_around(o.n, {norm, relu}));
     }
 }
 

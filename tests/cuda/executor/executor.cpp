@@ -9,6 +9,7 @@
 
 #include <tests/cuda/device_parity.hpp>
 #include <tests/cuda/host_machine.hpp>
+#include <tests/support/message_of.hpp>
 
 using namespace umsrep;
 using namespace umsrep::test;
@@ -137,4 +138,18 @@ TEST_CASE("a run that is captured gives the bits of one that is not, allocates n
     CHECK(run(3, 1) == first); // nobody said that they changed
     CHECK(run(3, 2) != first);
     CHECK(session->machine().late_kernels().empty());
+}
+
+TEST_CASE("a norm by the batch of one value is refused, whoever computes it") {
+    for (const int channels : {3, 8}) {
+        const graph g = parity::graph_around(plain_node(op::batch_norm, {channels, 1, 1}, {.value = 1e-5}));
+        mode train;
+        train.training = true;
+        const run_inputs in(g, 1);
+        CHECK(message_of<shape_mismatch>([&] {
+                  trace_device<cuda::precision::fp32>(std::make_shared<host_machine>(), g, train, in, 1, 1);
+              }) == message_of<shape_mismatch>([&] { trace_reference<float>(g, train, in, 1, 1); }));
+        CHECK(relative_error(trace_device<cuda::precision::fp32>(std::make_shared<host_machine>(), g, {}, in, 1, 1).results,
+                             trace_reference<double>(g, {}, in, 1, 1).results) < 1e-5);
+    }
 }

@@ -8,7 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <tests/support/message_of.hpp>
-#include <umsrep/backend/cuda/graph_plan.hpp>
+#include <umsrep/backend/cuda/machine.hpp>
 #include <umsrep/backend/cuda/resampling.hpp>
 #include <umsrep/backend/cuda/work.hpp>
 
@@ -99,4 +99,24 @@ TEST_CASE("what nothing emits yet has engines too") {
     up.out = {8, 32, 32};
     CHECK(cuda::find_engines(cuda::built_graph(cuda::forward_bilinear_twice(up, 4, cuda::precision::bf16)), device, {true, false}, 1)
               .size() == 1);
+}
+
+TEST_CASE("a graph is prepared with the workspace that its plan needs") {
+    const cuda::prepared_graph ready(plans::weight_gradient(), plans::h200(), cuda::demands_of(cuda::precision::bf16, true));
+    CHECK(static_cast<std::int64_t>(ready.workspace()) == ready.plan().workspace());
+    CHECK_FALSE(ready.plan().json().empty());
+}
+
+TEST_CASE("a graph of which there is no plan is refused with the library's words") {
+    const cuda::device_description device = plans::h200();
+    node n; // its epilogue is compiled for the device, which takes one
+    n.kind = op::conv;
+    n.in = n.out = {64, 32, 32};
+    n.a.kernel = 3;
+    n.a.padding = 1;
+    if (cuda::available()) return;
+    const std::string message = test::message_of<cuda::cuda_error>([&] {
+        const cuda::prepared_graph none(cuda::forward_convolution(n, 4, cuda::precision::bf16, {true, false, true}), device, {true, false});
+    });
+    CHECK(message.starts_with("cuDNN: cannot describe a plan for conv + bias + relu: image 4x64x32x32 bf16"));
 }

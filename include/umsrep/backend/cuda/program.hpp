@@ -167,11 +167,9 @@ private:
                (x.owner >= graph_->stage_count() || x.owner >= plan_.what.first_trained_stage);
     }
     std::size_t bytes_of(int i, int n) const { return static_cast<std::size_t>(n * stored_elements((*graph_)[i].out)) * sizeof(stored); }
-    static void check_norm(const node& x, const work& w, int n) {
-        const bool by_batch = !w.ours() && x.kind == op::batch_norm && w.what == phase::forward;
-        if (by_batch && n * x.out.plane() <= 1) throw_one_value(x, n);
-    }
-    [[noreturn]] static void throw_one_value(const node& x, int n) {
+    void check_norm(const node& x, const work& w, int n) const {
+        const bool by_batch = x.kind == op::batch_norm && plan_of(w.node).batch_statistics;
+        if (!by_batch || n * x.out.plane() > 1) return;
         throw shape_mismatch("batch_norm", "more than one value per channel to train on",
                              std::to_string(n) + " x " + std::to_string(x.in.h) + " x " + std::to_string(x.in.w));
     }
@@ -381,7 +379,6 @@ private:
         o.bias = vector(l.bias(w.node));
         o.batch_statistics = u.batch_statistics;
         if (x.kind == op::batch_norm && u.batch_statistics && w.what == phase::forward) {
-            if (a.n * x.out.plane() <= 1) throw_one_value(x, a.n);
             o.running_mean = store_->statistic(*l.running_mean(w.node), a.statistics);
             o.running_var = store_->statistic(*l.running_var(w.node), a.statistics);
         }
