@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <new>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -38,9 +39,22 @@ inline std::vector<shape> shapes_of_parts(shape s, const storing& how) {
     return {{s.c - how.second, s.h, s.w}, {how.second, s.h, s.w}};
 }
 
+/// Memory on a boundary of 64 bytes, as executors give it.
+template <class T>
+struct line_allocator {
+    using value_type = T;
+    line_allocator() = default;
+    template <class U>
+    line_allocator(const line_allocator<U>&) {}
+    T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{64})); }
+    void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t{64}); }
+    friend bool operator==(line_allocator, line_allocator) { return true; }
+};
+using floats = std::vector<float, line_allocator<float>>;
+
 /// Plain N, C, H, W to what the backend stores; lanes without a channel get 0.
-inline std::vector<float> stored(const std::vector<double>& plain, shape s, int batch) {
-    std::vector<float> result(static_cast<std::size_t>(batch * cpu_ops::stored_elements(s)), 0.0f);
+inline floats stored(const std::vector<double>& plain, shape s, int batch) {
+    floats result(static_cast<std::size_t>(batch * cpu_ops::stored_elements(s)), 0.0f);
     for (int i = 0; i < batch; ++i)
         for (int c = 0; c < s.c; ++c)
             for (std::ptrdiff_t p = 0; p < s.plane(); ++p) {
@@ -54,7 +68,7 @@ inline std::vector<float> stored(const std::vector<double>& plain, shape s, int 
     return result;
 }
 /// The way back; `clean` is cleared when a lane without a channel is not 0.
-inline std::vector<double> plain(const std::vector<float>& from, shape s, int batch, bool& clean) {
+inline std::vector<double> plain(const floats& from, shape s, int batch, bool& clean) {
     std::vector<double> result(static_cast<std::size_t>(batch * s.size()));
     const int channels = cpu_ops::stored_dense(s) ? s.c : cpu_ops::blocks_of(s.c) * cpu_ops::lanes;
     for (int i = 0; i < batch; ++i)
@@ -125,7 +139,7 @@ public:
     parts<const float> value;
 
 private:
-    std::vector<std::vector<float>> data_, states_;
+    std::vector<floats> data_, states_;
 };
 
 /// Where a gradient goes: NaN where it is overwritten, numbers where it adds.
@@ -176,7 +190,7 @@ public:
         }
         return worst / std::max(std::sqrt(squares / count), 1e-30);
     }
-    const std::vector<std::vector<float>>& bits() const { return data_; }
+    const std::vector<floats>& bits() const { return data_; }
 
     parts<float> sink;
 
@@ -186,7 +200,7 @@ private:
     storing how_;
     std::vector<shape> shapes_;
     std::vector<std::vector<double>> before_;
-    std::vector<std::vector<float>> data_;
+    std::vector<floats> data_;
 };
 
 using row_operation = std::function<void(const cpu_ops::kernel_table&, const operands<float>&)>;
@@ -199,7 +213,7 @@ struct row_case {
     shape second{};    ///< of input 1
     storing kept{};    ///< how backward finds the result
     storing sink[2]{}; ///< of the gradients
-    std::vector<float> weight{}, bias{};
+    floats weight{}, bias{};
     std::ptrdiff_t workspace = 0;
     const random_stream* random = nullptr;             ///< of a dropout
     bool by_result = false;                            ///< backward reads the result: what it finds is drawn, not computed
@@ -319,7 +333,7 @@ public:
     }
 
     bool same_bits(const row_run& other) const {
-        const auto equal = [](const std::vector<float>& a, const std::vector<float>& b) {
+        const auto equal = [](const floats& a, const floats& b) {
             return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
         };
         for (const auto& [mine, theirs] :
@@ -336,7 +350,7 @@ public:
 
 private:
     bool two() const { return c_.second.c > 0; }
-    static double distance(const std::vector<float>& got, const std::vector<double>& expected) {
+    static double distance(const floats& got, const std::vector<double>& expected) {
         double squares = 0, worst = 0;
         for (const double e : expected) squares += e * e;
         for (std::size_t i = 0; i < got.size(); ++i) {
@@ -351,7 +365,7 @@ private:
     stored_value x_, y_, kept_;
     stored_gradient out_, dx_, dy_;
     std::vector<double> gradient_;
-    std::vector<float> gradient_stored_, grad_weight_, grad_bias_, workspace_;
+    floats gradient_stored_, grad_weight_, grad_bias_, workspace_;
 };
 
 } // namespace umsrep::test

@@ -81,7 +81,7 @@ private:
 };
 
 /// Results larger than this are not in the caches any more when the next layer reads them: kernels write them past the caches.
-inline constexpr std::ptrdiff_t streamed_elements = std::ptrdiff_t{4} << 20;
+inline constexpr std::ptrdiff_t streamed_elements = std::ptrdiff_t{1} << 20;
 
 /// Bias in whole blocks, so that kernels may read 16 of every block. Null stays null.
 inline const float* padded_bias(const float* bias, int channels, float* memory) {

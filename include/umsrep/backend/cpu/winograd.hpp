@@ -32,9 +32,21 @@ struct winograd_plan {
     constexpr std::ptrdiff_t output_position() const { return std::ptrdiff_t{chunk} * held * lanes + stagger; }
     constexpr std::ptrdiff_t weight_position() const { return std::ptrdiff_t{chunk} * in * lanes * lanes + stagger; }
     constexpr int blocks() const { return (tiles + block - 1) / block; }
-    /// Blocks go to tasks in runs of this many, so that a task knows what it reads next.
-    constexpr int run() const { return std::clamp(blocks() / 64, 1, 8); }
-    constexpr int runs() const { return (blocks() + run() - 1) / run(); }
+    /// Blocks go to tasks in runs, for within a run a task fetches what it reads next: long runs first, single blocks where threads wait for each other.
+    struct run {
+        int first, end;
+    };
+    constexpr run next_run(int first) const { return {first, first + std::clamp((blocks() - first) / (2 * workers), 1, 8)}; }
+    constexpr int runs() const {
+        int count = 0;
+        for (int first = 0; first < blocks(); ++count) first = next_run(first).end;
+        return count;
+    }
+    constexpr run run_of(int task) const {
+        run r = next_run(0);
+        for (; task > 0; --task) r = next_run(r.end);
+        return r;
+    }
     constexpr std::ptrdiff_t workspace() const {
         workspace_cursor cursor;
         cursor.take(out * lanes);
@@ -217,9 +229,9 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
         c.pool->run(p.runs(), [&](int task, int worker) {
             float* const from = memory + worker * positions * (from_position + to_position);
             float* const to = from + positions * from_position;
-            const int end = std::min(p.blocks(), (task + 1) * p.run());
-            for (int block = task * p.run(); block < end; ++block) {
-                const int first = block * p.block, last = std::min(p.tiles, first + p.block), after = block + 1 < end ? std::min(p.tiles, last + p.block) : last;
+            const winograd_plan::run blocks = p.run_of(task);
+            for (int block = blocks.first; block < blocks.end; ++block) {
+                const int first = block * p.block, last = std::min(p.tiles, first + p.block), after = block + 1 < blocks.end ? std::min(p.tiles, last + p.block) : last;
                 for (int b = 0; b < p.in; ++b) transform_inputs(k, c, p, first, last, b, from + std::ptrdiff_t{b} * p.held * lanes, from_position);
                 for (int i = 0; i < positions; ++i) {
                     const int b = i * p.in / positions, begin = (b * positions + p.in - 1) / p.in, count = ((b + 1) * positions + p.in - 1) / p.in - begin;
@@ -279,15 +291,12 @@ struct winograd_weight_plan {
 };
 
 constexpr winograd_weight_plan plan_winograd_weights(const correlation& map, int threads) {
-    constexpr std::ptrdiff_t cached_sums = 1 << 20, all_sums = std::ptrdiff_t{20} << 20, held_bytes = std::ptrdiff_t{32} << 20, task_bytes = 900 << 10;
+    constexpr std::ptrdiff_t cached_sums = std::ptrdiff_t{17} << 16, all_sums = std::ptrdiff_t{20} << 20, held_bytes = std::ptrdiff_t{32} << 20, task_bytes = 900 << 10;
     winograd_weight_plan p;
-    // The sums are what has to stay in a cache. Where small tiles keep them there, larger ones would not.
-    p.tiles = plan_winograd(map.wide.c, map.narrow, map.batch, threads, 6);
-    const bool together = p.sum_position() * p.tiles.positions() * 4 > cached_sums;
-    if (together) p.tiles = plan_winograd(map.wide.c, map.narrow, map.batch, threads);
+    p.tiles = plan_winograd(map.wide.c, map.narrow, map.batch, threads);
     winograd_plan& t = p.tiles;
     t.chunk = t.out;
-    t.together = together;
+    t.together = p.sum_position() * t.positions() * 4 > cached_sums; // the sums are what has to stay in a cache
     const std::ptrdiff_t tile_bytes = std::ptrdiff_t{t.positions()} * lanes * 4 * (t.in + t.out);
     if (t.together) {
         t.held = static_cast<int>(std::clamp<std::ptrdiff_t>(held_bytes / tile_bytes, std::min(64, t.tiles), t.tiles));

@@ -57,7 +57,6 @@ inline vec power_of_two(vec n) { return {{power_of_two(n.v[0]), power_of_two(n.v
 
 inline constexpr int tile_pixels = 6, few_tile_pixels = 4, tile_units = 1; // 12 registers of sums, 2 of weights, 1 pixel: 15 of 16
 inline constexpr int product_channels = 4, product_units = 1;
-inline constexpr int lines_unrolled = 1; // a tile of Winograd's transforms does not fit into the registers
 
 /// Lane i of the result is the sum of the lanes of a[i].
 inline vec lane_sums(const vec* a) {

@@ -41,7 +41,6 @@ inline vec power_of_two(vec n) {
 
 inline constexpr int tile_pixels = 13, few_tile_pixels = 8, tile_units = 2; // 26 sums, 2 weights, 1 pixel: 29 of 32 registers
 inline constexpr int product_channels = 8, product_units = 2; // 16 sums hide the latency of the multiply-add
-inline constexpr int lines_unrolled = 8;
 
 /// Lane i of the result is the sum of the lanes of a[i]: halves, quarters and so on of sixteen vectors added at once.
 inline vec lane_sums(const vec* a) {

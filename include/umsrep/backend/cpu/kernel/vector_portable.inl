@@ -73,7 +73,6 @@ inline vec power_of_two(vec n) {
 
 inline constexpr int tile_pixels = 2, few_tile_pixels = 2, tile_units = 1;
 inline constexpr int product_channels = 2, product_units = 1;
-inline constexpr int lines_unrolled = 1; // a tile of Winograd's transforms does not fit into the registers
 
 /// Lane i of the result is the sum of the lanes of a[i].
 inline vec lane_sums(const vec* a) {

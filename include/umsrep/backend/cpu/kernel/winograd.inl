@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Winograd's transforms, written once over `vec` for tiles of 6 x 6 (`Pairs` = 2) and 8 x 8 (3); see winograd_points.hpp for the numbers and table.hpp for
 // what each kernel computes. A `..._line` transforms one line, reading elements `s` apart and writing them `t` apart.
-// Loops over lines are unrolled where a set of instructions gains by it (`lines_unrolled`): they are what takes longest to compile.
+// Loops over lines are not unrolled: a tile does not fit into the registers, and the instructions of sixteen lines do not fit into what a processor keeps
+// decoded. Transforms of inputs took twice as long on a Zen 4, and longest of all to compile.
+
+/// y + c x. Where c is 1 or -1 that is a sum, which some processors have units for beside those that multiply.
+inline vec add_times(float c, vec x, vec y) { return c == 1 ? y + x : c == -1 ? y - x : multiply_add(all(c), x, y); }
 
 /// A line of inputs to the values whose products interpolate to a correlation: rows of B^T.
 template <int Pairs>
@@ -10,9 +14,8 @@ inline void input_line(const vec* x, int s, vec* y, int t) {
     vec first = x[2 * Pairs * s], last = x[(2 * Pairs + 1) * s];
 #pragma GCC unroll 4
     for (int k = 0; k < Pairs; ++k) {
-        const vec c = all(points.whole[k]);
-        first = multiply_add(c, x[2 * k * s], first);
-        last = multiply_add(c, x[(2 * k + 1) * s], last);
+        first = add_times(points.whole[k], x[2 * k * s], first);
+        last = add_times(points.whole[k], x[(2 * k + 1) * s], last);
     }
     y[0] = first;
     y[(2 * Pairs + 1) * t] = last;
@@ -21,13 +24,11 @@ inline void input_line(const vec* x, int s, vec* y, int t) {
         vec even = x[2 * Pairs * s], odd = x[(2 * Pairs - 1) * s];
 #pragma GCC unroll 4
         for (int k = 0; k < Pairs - 1; ++k) {
-            const vec c = all(points.without[i][k]);
-            even = multiply_add(c, x[(2 * k + 2) * s], even);
-            odd = multiply_add(c, x[(2 * k + 1) * s], odd);
+            even = add_times(points.without[i][k], x[(2 * k + 2) * s], even);
+            odd = add_times(points.without[i][k], x[(2 * k + 1) * s], odd);
         }
-        const float p = points.point[i];
-        y[(2 * i + 1) * t] = multiply_add(all(p), odd, even);
-        y[(2 * i + 2) * t] = multiply_add(all(-p), odd, even);
+        y[(2 * i + 1) * t] = add_times(points.point[i], odd, even);
+        y[(2 * i + 2) * t] = add_times(-points.point[i], odd, even);
     }
 }
 
@@ -68,10 +69,9 @@ inline void result_line(const vec* x, int s, vec* y, int t) {
 #pragma GCC unroll 8
     for (int k = 1; k < Results; ++k) {
         const vec* const of = k % 2 == 0 ? sum : difference;
-        const vec c0 = all(points.power[0][k]);
-        vec r = k == Results - 1 ? multiply_add(c0, of[0], x[(2 * Pairs + 1) * s]) : c0 * of[0];
+        vec r = k == Results - 1 ? add_times(points.power[0][k], of[0], x[(2 * Pairs + 1) * s]) : all(points.power[0][k]) * of[0];
 #pragma GCC unroll 4
-        for (int i = 1; i < Pairs; ++i) r = multiply_add(all(points.power[i][k]), of[i], r);
+        for (int i = 1; i < Pairs; ++i) r = add_times(points.power[i][k], of[i], r);
         y[k * t] = r;
     }
 }
@@ -87,14 +87,14 @@ template <int Pairs, bool Scaled>
 inline void input_tile(const float* p, std::ptrdiff_t row, const scaling& s, float* out, std::ptrdiff_t position) {
     constexpr int size = winograd_points<Pairs>::size;
     vec y[size * size];
-#pragma GCC unroll lines_unrolled
+#pragma GCC unroll 1
     for (int i = 0; i < size; ++i) {
         vec x[size];
 #pragma GCC unroll 8
         for (int j = 0; j < size; ++j) x[j] = Scaled ? read(p + i * row + j * lanes, s) : load(p + i * row + j * lanes);
         input_line<Pairs>(x, 1, y + size * i, 1);
     }
-#pragma GCC unroll lines_unrolled
+#pragma GCC unroll 1
     for (int j = 0; j < size; ++j) {
         vec z[size];
         input_line<Pairs>(y + j, size, z, 1);
@@ -130,12 +130,8 @@ inline void input_row(const float* plane, const tile_row& r, const reading& as, 
             p = copy;
             row = size * lanes;
         }
-        if constexpr (lines_unrolled == 1) { // reading is the smaller part of a transform
-            input_tile<Pairs, true>(p, row, inside ? s : scaling_of({}), out, r.position);
-        } else {
-            if (inside && scaled) input_tile<Pairs, true>(p, row, s, out, r.position);
-            else input_tile<Pairs, false>(p, row, s, out, r.position);
-        }
+        if (inside && scaled) input_tile<Pairs, true>(p, row, s, out, r.position);
+        else input_tile<Pairs, false>(p, row, s, out, r.position);
     }
 }
 
@@ -169,7 +165,7 @@ inline void gradient_row(float* plane, const tile_row& r, const norm_reading* no
             row = taps * lanes;
         }
         vec y[taps * size];
-#pragma GCC unroll lines_unrolled
+#pragma GCC unroll 1
         for (int i = 0; i < taps; ++i) {
             vec x[taps];
 #pragma GCC unroll 8
@@ -184,7 +180,7 @@ inline void gradient_row(float* plane, const tile_row& r, const norm_reading* no
             }
             factor_line<Pairs, taps>(x, 1, y + size * i, 1);
         }
-#pragma GCC unroll lines_unrolled
+#pragma GCC unroll 1
         for (int j = 0; j < size; ++j) {
             vec z[size];
             factor_line<Pairs, taps>(y + j, size, z, 1);
@@ -287,9 +283,9 @@ inline void weight_tile(const float* w, std::ptrdiff_t step, float* out, std::pt
     vec x[9], y[3 * size];
 #pragma GCC unroll 9
     for (int i = 0; i < 9; ++i) x[i] = load(w + i * step);
-#pragma GCC unroll lines_unrolled
+#pragma GCC unroll 1
     for (int j = 0; j < 3; ++j) factor_line<Pairs, 3>(x + j, 3, y + j, 3);
-#pragma GCC unroll lines_unrolled
+#pragma GCC unroll 1
     for (int i = 0; i < size; ++i) {
         vec z[size];
         factor_line<Pairs, 3>(y + 3 * i, 1, z, 1);
@@ -306,10 +302,10 @@ template <int Pairs>
 inline void weight_gradient_tile(const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t part, float* dw) {
     constexpr int size = winograd_points<Pairs>::size;
     vec y[3 * size];
-#pragma GCC unroll lines_unrolled
+#pragma GCC unroll 1
     for (int j = 0; j < size; ++j) {
         vec x[size];
-#pragma GCC unroll lines_unrolled
+#pragma GCC unroll 1
         for (int i = 0; i < size; ++i) {
             const float* p = u + (size * i + j) * position;
             vec s = load(p);
@@ -318,7 +314,7 @@ inline void weight_gradient_tile(const float* u, std::ptrdiff_t position, int pa
         }
         result_line<Pairs, 3>(x, 1, y + j, size);
     }
-#pragma GCC unroll lines_unrolled
+#pragma GCC unroll 1
     for (int i = 0; i < 3; ++i) {
         vec z[3];
         result_line<Pairs, 3>(y + size * i, 1, z, 1);
