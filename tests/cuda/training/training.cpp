@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -107,6 +108,42 @@ TEST_CASE("independent tasks part on a device as they do on the host") {
     fit(d, independent<last<1>>{}, samples, nullptr, calm_sgd, o);
     REQUIRE(d.size() == 3);
     for (int k = 0; k < 3; ++k) CHECK(relative_error(parameters_of(d.of(k)), parameters_of(h.of(k))) < 2e-4);
+}
+
+TEST_CASE("phases on a device are the host's") {
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{1}, batch{4}};
+    auto samples = tiny_loader(h, {6});
+    train_options how{.random = seed{2}};
+    how.l2_sp = l2_sp{};
+    const auto run = [&](auto& m) {
+        const auto past = fit(m, linear_probe_then_fine_tune(1, 1, 0.5), samples, nullptr, calm_sgd, {.keep_best = false}, how);
+        CHECK(past.size() == 2);
+    };
+    run(h);
+    run(d);
+    CHECK(relative_error(parameters_of(d), parameters_of(h)) < 2e-4);
+}
+
+TEST_CASE("stage 1 on a device: an encoder from images without labels") {
+    struct noisy_disc {
+        std::size_t size() const { return 8; }
+        data::sample get(std::size_t i, random_stream& r) const {
+            data::sample s = tiny_dataset{}.get(i, r);
+            s.labels.clear();
+            return s;
+        }
+    };
+    const auto learn = [&]<class Backend>(std::type_identity<Backend>) {
+        using source_type = source::denoising<>;
+        return pretrain<tiny_encoder, source_type, Backend>(
+            noisy_disc{}, noisy_disc{}, calm_sgd,
+            {.modality = "CXR", .batch_size = 4, .loading_threads = 0, .run = {.epochs = 2}});
+    };
+    auto h = learn(std::type_identity<reference<float>>{});
+    auto d = learn(std::type_identity<on_cuda<precision::fp32, host_machine>>{});
+    CHECK(relative_error(parameters_of(d.net), parameters_of(h.net)) < 2e-4);
+    CHECK(d.record.training.epochs.size() == 2);
 }
 
 TEST_CASE_TEMPLATE("a run that is saved, and restored into another trainer, ends in the same bits", T,

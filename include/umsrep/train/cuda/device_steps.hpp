@@ -371,7 +371,9 @@ private:
                                       {block_.present(block, i)},
                                       {block_.weights(block) + i, &moving_.state()->loss_scale},
                                       reports + i};
-            losses_.for_each([&](const auto& loss, std::size_t of) {
+            losses_.for_each([&]<class Loss>(const Loss& loss, std::size_t of) {
+                static_assert(requires { enqueue(*machine_, loss, w, room); },
+                              "umsrep: a head's loss has no kernels: on a device it needs a function enqueue, see train/cuda/losses.hpp");
                 if (of == i) enqueue(*machine_, loss, w, room);
             });
         });
