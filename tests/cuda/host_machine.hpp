@@ -8,6 +8,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <new>
@@ -40,6 +41,8 @@ public:
         memory() = default;
         memory(std::shared_ptr<heap> h, std::size_t bytes) : heap_{std::move(h)}, bytes_{bytes} {
             if (bytes == 0) return;
+            if (bytes > heap_->largest)
+                throw device_error("the host's machine", "at most " + std::to_string(heap_->largest) + " bytes", std::to_string(bytes));
             address_ = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{256}));
             std::memset(address_, 0xff, bytes);
             heap_->blocks[address_] = bytes;
@@ -227,6 +230,7 @@ public:
     bool rehearsing() const { return rehearsing_; }
     bool capturing() const { return capturing_; }
 
+    void allow(std::size_t bytes) { heap_->largest = bytes; }           ///< in one piece of memory, from now on
     std::size_t allocations() const { return heap_->allocations; }      ///< since the machine was made
     std::size_t graphs() const { return graphs_; }                      ///< that it was given, captured ones too
     std::size_t bodies() const { return bodies_; }                      ///< that it was given, captured and rehearsed ones too
@@ -235,7 +239,7 @@ public:
 private:
     struct heap {
         std::map<const std::byte*, std::size_t> blocks;
-        std::size_t allocations = 0;
+        std::size_t allocations = 0, largest = std::numeric_limits<std::size_t>::max();
         std::function<void()> finish;
     };
     struct item {

@@ -153,3 +153,27 @@ TEST_CASE("a norm by the batch of one value is refused, whoever computes it") {
                              trace_reference<double>(g, {}, in, 1, 1).results) < 1e-5);
     }
 }
+
+TEST_CASE("where memory does not suffice for a larger batch, the smaller one goes on") {
+    const auto machine = std::make_shared<host_machine>();
+    random_stream r(seed{53}, "graph", 3);
+    const graph g = random_graph(r);
+    thread_pool pool{1};
+    const auto session = std::make_shared<cuda::session<host_machine, cuda::precision::fp32>>(g, machine);
+    using device_executor = executor<on_cuda<cuda::precision::fp32, host_machine>>;
+    device_executor small(g, infer::value(g.stage_count()), 2, pool, session);
+    const run_inputs in(g, 2);
+    const auto run = [&] {
+        std::vector<float> results, statistics = in.statistics;
+        small.set_input(2, in.images.data());
+        small.run(2, {in.parameters.data(), statistics.data(), nullptr, 0, 1}, seed{0}, 0,
+                  [&](int, tensor_view<float> result, auto) { results.insert(results.end(), result.begin(), result.end()); });
+        return results;
+    };
+    const std::vector<float> first = run();
+    CHECK(run() == first); // captured
+    machine->allow(static_cast<std::size_t>(small.plan().arena) * 2 * sizeof(float));
+    CHECK_THROWS_AS(device_executor(g, infer::value(g.stage_count()), 3, pool, session), device_error);
+    CHECK(run() == first);
+    CHECK(run() == first);
+}

@@ -126,6 +126,15 @@ private:
         if (plan().nodes[0].value >= 0) upload(images_, n * graph_->nodes[0].out.size());
     }
 
+    template <class Work>
+    void rehearse_first(const replay& r, const typename program_type::arguments& a, Work& work) {
+        if (r.runs > 0) return;
+        machine().rehearse([&] {
+            program_.refresh(a.statistics);
+            work();
+        });
+    }
+
     template <class OnHead>
     void infer(const typename program_type::arguments& a, OnHead&& on_head) {
         const auto work = [&] {
@@ -136,14 +145,10 @@ private:
             });
         };
         replay& r = replays_[a.n];
-        if (r.runs++ == 0)
-            machine().rehearse([&] {
-                program_.refresh(a.statistics);
-                work();
-            });
+        rehearse_first(r, a, work);
         program_.refresh(a.statistics);
         const bool again = r.work && r.generation == program_.memory().generation && r.statistics == a.statistics;
-        if (r.runs == 1) { // once as it comes: what the libraries do at first use cannot be captured
+        if (r.runs++ == 0) { // once as it comes: what the libraries do at first use cannot be captured
             work();
         } else {
             if (!again) {
@@ -182,11 +187,9 @@ private:
                 },
                 which);
         };
-        if (replays_[a.n].runs++ == 0)
-            machine().rehearse([&] {
-                program_.refresh(a.statistics);
-                work();
-            });
+        replay& r = replays_[a.n];
+        rehearse_first(r, a, work);
+        ++r.runs;
         program_.refresh(a.statistics);
         work();
         machine().synchronize();

@@ -27,11 +27,18 @@ struct work_memory {
     memory arena, state, scratch, workspace;
     std::uint64_t generation = 0; ///< changes whenever an address does: work that was captured before is void
 
+    /// Where there is not so much, everything is as it was but for the addresses.
     void reserve(Machine& m, memory& part, std::size_t bytes) {
         if (bytes <= part.bytes()) return;
-        part = memory{}; // first, so that the two are never there together
-        part = m.allocate(bytes);
+        const std::size_t before = part.bytes();
         ++generation;
+        part = memory{}; // first, so that the two are never there together
+        try {
+            part = m.allocate(bytes);
+        } catch (const device_error&) {
+            part = m.allocate(before);
+            throw;
+        }
     }
 };
 
