@@ -99,6 +99,21 @@ TEST_CASE(
     for (std::size_t k = 0; k < 3; ++k) CHECK(relative_error(on_the_device.outputs[k], on_host.outputs[k]) < 1e-2);
 }
 
+/// The queue of computation goes on whenever it can, where the default one lets copies go first.
+struct computes_first : host_machine {
+    computes_first() : host_machine(cuda::queue::compute) {}
+};
+
+TEST_CASE("batches are waited for, whichever of a device's queues is faster") {
+    const auto run = []<class Machine>(std::type_identity<Machine>) {
+        dropping_on<precision::fp32, Machine> m{seed{1}, batch{4}};
+        auto samples = tiny_loader(m, {10, some_labels}), valid = tiny_loader(m, {7}, 4, false);
+        fit(m, alternating<all>{}, samples, valid, calm_adamw, {.epochs = 3});
+        return parameters_of(m);
+    };
+    CHECK(same_bits(run(std::type_identity<computes_first>{}), run(std::type_identity<host_machine>{})));
+}
+
 TEST_CASE("independent tasks part on a device as they do on the host") {
     task_models<dropping, reference<float>> h{dropping_on_host{seed{1}, batch{4}}};
     task_models<dropping, on_cuda<precision::fp32, host_machine>> d{on_device<precision::fp32>{seed{1}, batch{4}}};
