@@ -185,13 +185,13 @@ TEST_CASE("the folder is XDG_CACHE_HOME's, else HOME's, and none where neither i
     };
     const auto cache = value("XDG_CACHE_HOME"), home = value("HOME");
     set("XDG_CACHE_HOME", "/somewhere"), set("HOME", "/home/me");
-    CHECK(kernel_cache::default_folder() == "/somewhere/umsrep");
+    CHECK(cuda::file_cache::default_folder() == "/somewhere/umsrep");
     set("XDG_CACHE_HOME", "relative");
-    CHECK(kernel_cache::default_folder() == "/home/me/.cache/umsrep");
+    CHECK(cuda::file_cache::default_folder() == "/home/me/.cache/umsrep");
     set("XDG_CACHE_HOME", std::nullopt);
-    CHECK(kernel_cache::default_folder() == "/home/me/.cache/umsrep");
+    CHECK(cuda::file_cache::default_folder() == "/home/me/.cache/umsrep");
     set("HOME", std::nullopt);
-    CHECK(kernel_cache::default_folder().empty());
+    CHECK(cuda::file_cache::default_folder().empty());
     set("XDG_CACHE_HOME", cache), set("HOME", home);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Plans can be made, written and read again without a device, for engines that need no driver to compile them.
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -8,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <tests/support/message_of.hpp>
+#include <tests/support/temporary_folder.hpp>
 #include <umsrep/backend/cuda/machine.hpp>
 #include <umsrep/backend/cuda/resampling.hpp>
 #include <umsrep/backend/cuda/work.hpp>
@@ -101,10 +103,24 @@ TEST_CASE("what nothing emits yet has engines too") {
               .size() == 1);
 }
 
-TEST_CASE("a graph is prepared with the workspace that its plan needs") {
-    const cuda::prepared_graph ready(plans::weight_gradient(), plans::h200(), cuda::demands_of(cuda::precision::bf16, true));
-    CHECK(static_cast<std::int64_t>(ready.workspace()) == ready.plan().workspace());
-    CHECK_FALSE(ready.plan().json().empty());
+TEST_CASE("a graph is prepared once and its plan then found; a damaged one, and other demands, are prepared anew") {
+    const cuda::device_description device = plans::h200();
+    const test::temporary_folder folder;
+    const cuda::file_cache cache(folder.path(), "plan-");
+    const cuda::engine_demands demands = cuda::demands_of(cuda::precision::bf16, true);
+    const cuda::prepared_graph first(plans::weight_gradient(), device, demands, cache);
+    CHECK_FALSE(first.was_kept());
+    CHECK(folder.files() == 1);
+    const cuda::prepared_graph again(plans::weight_gradient(), device, demands, cache);
+    CHECK(again.was_kept());
+    CHECK(again.plan().json() == first.plan().json());
+    CHECK(again.workspace() == first.workspace());
+    CHECK_FALSE(cuda::prepared_graph(plans::weight_gradient(), device, {}, cache).was_kept());
+    CHECK(folder.files() == 2);
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) std::ofstream(entry.path()) << "no plan";
+    CHECK_FALSE(cuda::prepared_graph(plans::weight_gradient(), device, demands, cache).was_kept());
+    CHECK(cuda::prepared_graph(plans::weight_gradient(), device, demands, cache).was_kept());
+    CHECK_FALSE(cuda::prepared_graph(plans::weight_gradient(), device, demands, {{}, "plan-"}).was_kept());
 }
 
 TEST_CASE("a graph of which there is no plan is refused with the library's words") {
@@ -116,7 +132,8 @@ TEST_CASE("a graph of which there is no plan is refused with the library's words
     n.a.padding = 1;
     if (cuda::available()) return;
     const std::string message = test::message_of<cuda::cuda_error>([&] {
-        const cuda::prepared_graph none(cuda::forward_convolution(n, 4, cuda::precision::bf16, {true, false, true}), device, {true, false});
+        const cuda::prepared_graph none(cuda::forward_convolution(n, 4, cuda::precision::bf16, {true, false, true}), device, {true, false},
+                                        {{}, "plan-"});
     });
     CHECK(message.starts_with("cuDNN: cannot describe a plan for conv + bias + relu: image 4x64x32x32 bf16"));
 }

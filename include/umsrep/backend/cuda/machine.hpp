@@ -4,17 +4,15 @@
 #include <concepts>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
-#include <umsrep/backend/cuda/graph_plan.hpp>
 #include <umsrep/backend/cuda/kernel/dropout.cuh>
 #include <umsrep/backend/cuda/loaded_kernels.hpp>
+#include <umsrep/backend/cuda/prepared_graph.hpp>
 
 namespace umsrep::cuda {
 
@@ -45,34 +43,6 @@ concept machine_like = requires(M& m, const typename M::prepared& ready, const t
     { m.rehearsing() } -> std::same_as<bool>;
     { m.capturing() } -> std::same_as<bool>;
     { M::describe() } -> std::same_as<std::string>; // for records
-};
-
-/// A graph with the plan that runs it.
-class prepared_graph {
-public:
-    /// By the engine that cuDNN's heuristics put first among those that do as demanded and of which there is a plan. Throws cuda_error.
-    prepared_graph(const operation_graph& g, const device_description& device, const engine_demands& demands) : graph_{g} {
-        constexpr std::size_t one = 1, many = 32; // the first mostly does, and is found faster
-        for (const std::size_t limit : {one, many}) {
-            engines_ = find_engines(graph_, device, demands, limit);
-            for (std::size_t i = 0; i < engines_.size(); ++i) {
-                try {
-                    plan_.emplace(graph_, engines_[i], device);
-                    return;
-                } catch (const cuda_error&) {
-                    if (limit == many && i + 1 == engines_.size()) throw; // an engine that was offered need not have a plan
-                }
-            }
-        }
-    }
-
-    std::size_t workspace() const { return static_cast<std::size_t>(plan_->workspace()); }
-    const graph_plan& plan() const { return *plan_; }
-
-private:
-    built_graph graph_; ///< the plan refers to these
-    std::vector<engine> engines_;
-    std::optional<graph_plan> plan_;
 };
 
 /// A device by its driver, cuDNN and NVRTC. One thread at a time may use it, any thread.

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <unistd.h>
+
+#include <umsrep/core/hash_name.hpp>
+
+namespace umsrep::cuda {
+
+/// What was dear to make, on disk, under a key: a file each, which holds the whole key and a check sum. What does not fit or is damaged
+/// counts as not there. Files appear under their names by renaming, so any number of processes may share a folder.
+class file_cache {
+public:
+    /// Files are called `prefix` and a number. `folder` is made when something is to be kept. Empty: nothing is kept.
+    file_cache(std::filesystem::path folder, std::string prefix) : folder_{std::move(folder)}, prefix_{std::move(prefix)} {}
+
+    /// $XDG_CACHE_HOME/umsrep, else $HOME/.cache/umsrep, else none.
+    static std::filesystem::path default_folder() {
+        const auto absolute = [](const char* variable) {
+            const char* const value = std::getenv(variable);
+            return value != nullptr && value[0] == '/' ? std::filesystem::path{value} : std::filesystem::path{};
+        };
+        if (const auto cache = absolute("XDG_CACHE_HOME"); !cache.empty()) return cache / "umsrep";
+        if (const auto home = absolute("HOME"); !home.empty()) return home / ".cache" / "umsrep";
+        return {};
+    }
+
+    bool keeps() const { return !folder_.empty(); }
+
+    /// None where there is no such file, it is damaged, or it belongs to another key.
+    std::optional<std::string> find(const std::string& key) const {
+        if (!keeps()) return std::nullopt;
+        std::ostringstream bytes;
+        if (std::ifstream in(file_of(key), std::ios::binary); !in || !(bytes << in.rdbuf()))
+            return std::nullopt; // as a folder of that name
+        const std::string all = bytes.str();
+        std::string_view rest = all;
+        std::uint64_t sum = 0;
+        std::string found, content;
+        if (!take(rest, sum) || sum != hash_name(rest)) return std::nullopt;
+        if (!take(rest, found) || found != key || !take(rest, content) || !rest.empty()) return std::nullopt;
+        return content;
+    }
+
+    /// What went wrong, or nothing.
+    std::string keep(const std::string& key, const std::string& content) const {
+        if (!keeps()) return {};
+        std::string body;
+        put(body, key);
+        put(body, content);
+        std::string all;
+        put(all, hash_name(body));
+        return write(file_of(key), all + body);
+    }
+
+    // Numbers, and texts behind their lengths, one after another.
+
+    static void put(std::string& to, std::uint64_t number) {
+        char bytes[sizeof number];
+        std::memcpy(bytes, &number, sizeof number);
+        to.append(bytes, sizeof number);
+    }
+    static void put(std::string& to, const std::string& text) {
+        put(to, text.size());
+        to += text;
+    }
+    /// Whether there was one.
+    static bool take(std::string_view& from, std::uint64_t& number) {
+        if (from.size() < sizeof number) return false;
+        std::memcpy(&number, from.data(), sizeof number);
+        from.remove_prefix(sizeof number);
+        return true;
+    }
+    static bool take(std::string_view& from, std::string& text) {
+        std::uint64_t size = 0;
+        if (!take(from, size) || from.size() < size) return false;
+        text = from.substr(0, size);
+        from.remove_prefix(size);
+        return true;
+    }
+
+private:
+    std::filesystem::path file_of(const std::string& key) const {
+        static constexpr char digits[] = "0123456789abcdef";
+        std::string name = prefix_;
+        for (std::uint64_t hash = hash_name(key), i = 0; i < 16; ++i, hash <<= 4) name += digits[hash >> 60];
+        return folder_ / name;
+    }
+
+    std::string write(const std::filesystem::path& file, const std::string& content) const {
+        std::error_code failure;
+        std::filesystem::create_directories(file.parent_path(), failure);
+        const auto failed = [&](int cause) { return file.string() + ": cannot be written: " + std::generic_category().message(cause); };
+        if (failure) return failed(failure.value());
+        std::string temporary = (file.parent_path() / ("." + prefix_ + "XXXXXX")).string();
+        const int descriptor = ::mkstemp(temporary.data()); // a name that no other thread or process has
+        if (descriptor < 0) return failed(errno);
+        int cause = 0;
+        for (std::string_view rest = content; !rest.empty() && cause == 0;) {
+            const ::ssize_t written = ::write(descriptor, rest.data(), rest.size());
+            if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
+            else if (written == 0 || errno != EINTR) cause = written == 0 ? ENOSPC : errno;
+        }
+        if (::close(descriptor) != 0 && cause == 0) cause = errno;
+        if (cause == 0 && ::rename(temporary.c_str(), file.c_str()) != 0) cause = errno;
+        if (cause == 0) return {};
+        ::unlink(temporary.c_str());
+        return failed(cause);
+    }
+
+    std::filesystem::path folder_;
+    std::string prefix_;
+};
+
+} // namespace umsrep::cuda
