@@ -235,4 +235,16 @@ TEST_CASE("the moving average of weights is the project's; the first one copies"
     }
 }
 
+TEST_CASE("a step that is left out leaves the average of the weights, but the first one copies them all the same") {
+    kernel::step_state state{};
+    state.skip = 1;
+    std::vector<float> w{1, 2, 3}, average{0, 0, 0};
+    for (const std::int64_t updates : {0, 1}) {
+        const kernel::step_order order{0, 0, static_cast<float>(1 - optim::ema{.decay = 0.9}.decay_after(updates)), 0};
+        map_on_host(kernel::move_average{3, w.data(), &order, &state, average.data()});
+        CHECK(same_bits(average, std::vector<float>{1, 2, 3}));
+        w = {4, 5, 6};
+    }
+}
+
 } // namespace umsrep::test::kernel_optimizers

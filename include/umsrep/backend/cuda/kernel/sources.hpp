@@ -1700,19 +1700,20 @@ struct sgd {
     }
 };
 
-/// average += gain (w - average) over `size` floats, by `map`: optim::ema.
+/// average += gain (w - average) over `size` floats, by `map`: optim::ema. A gain of 1 copies, also in a step that is left out: the first
+/// update may be one, and the average has to begin somewhere.
 struct move_average {
     u32 size;
     const float* w;
     const step_order* order;
-    const step_state* state; ///< where the weights stay, their average does
+    const step_state* state; ///< where the weights stay, their average stays
     float* average;
 
     UMSREP_DEVICE long long count() const { return size; }
     UMSREP_DEVICE void operator()(u32 i) const {
-        if (state->skip != 0) return;
         const float gain = order->average_gain;
-        average[i] = gain == 1 ? w[i] : average[i] + gain * (w[i] - average[i]);
+        if (gain == 1) average[i] = w[i];
+        else if (state->skip == 0) average[i] += gain * (w[i] - average[i]);
     }
 };
 
