@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <limits>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <umsrep/core/error.hpp>
 #include <umsrep/data/loader.hpp>
 #include <umsrep/model.hpp>
 #include <umsrep/train/affinity.hpp>
@@ -82,9 +84,9 @@ public:
     /// One update on one batch. Returns the mean loss of each head, NaN for heads that this step did not train or that have no
     /// labelled sample in the batch; such a head's parameters do not move. On a device it waits until the step is done; `fit` does not.
     const std::vector<double>& step(const data::batch& b) {
-        steps_.drop();
+        drop();
         begin(b);
-        return steps_.end();
+        return end();
     }
 
     /// Measures how tasks bear on each other on one batch, into `a`: the gradients of what they share, and where `rate` > 0 what a plain
@@ -144,7 +146,7 @@ public:
             const bool whole = now_.batch == 0; // not resumed within the epoch
             std::vector<std::size_t> seen(head_count, 0);
             begun_.clear();
-            steps_.drop(); // of a run that ended in an exception
+            drop(); // of a run that ended in an exception
             samples.start(o.first_epoch + static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch));
             while (const auto b = samples.next()) {
                 const bool steps_on = has_label(*b);
@@ -267,14 +269,34 @@ private:
     step_place place() const { return {step_number(), rate_factor(), now_.average_updates}; }
     void begin(const data::batch& b) {
         steps_.begin(b, place());
-        ++now_.steps;
-        if (options_.average) ++now_.average_updates;
+        count(1);
+        ++in_flight_;
+    }
+    /// Ends the oldest step that has begun. Where it failed, neither it nor those behind it moved anything, so none of them counts.
+    const std::vector<double>& end() {
+        try {
+            const std::vector<double>& loss = steps_.end();
+            --in_flight_;
+            return loss;
+        } catch (...) {
+            count(-in_flight_);
+            in_flight_ = 0;
+            throw;
+        }
+    }
+    void drop() {
+        steps_.drop();
+        in_flight_ = 0;
+    }
+    void count(std::int64_t steps_more) {
+        now_.steps += steps_more;
+        if (options_.average) now_.average_updates += steps_more;
     }
     /// Ends steps that have begun, the oldest first, until fewer than `most` are left, and tells of them.
     void end_steps(std::size_t most, std::size_t batches, const fit_options& o) {
         for (; begun_.size() >= most && !begun_.empty(); begun_.pop_front()) {
             const begun& b = begun_.front();
-            const std::vector<double>& loss = b.steps ? steps_.end() : no_loss_;
+            const std::vector<double>& loss = b.steps ? end() : no_loss_;
             for (std::size_t h = 0; h < loss.size(); ++h)
                 if (!std::isnan(loss[h])) {
                     const double count = static_cast<double>(b.labels[h]);
@@ -313,8 +335,15 @@ private:
     /// Exchanges the weights with their average, if there is one, and back when it ends, whatever happens between.
     struct averaged {
         trainer& t;
+        int exceptions = std::uncaught_exceptions();
         explicit averaged(trainer& owner) : t{owner} { t.steps_.swap_average(); }
-        ~averaged() { t.steps_.swap_average(); }
+        ~averaged() noexcept(false) {
+            try {
+                t.steps_.swap_average();
+            } catch (const device_error&) { // of a device that failed before, too: one such exception is on its way already
+                if (std::uncaught_exceptions() == exceptions) throw;
+            }
+        }
         averaged(const averaged&) = delete;
         averaged& operator=(const averaged&) = delete;
     };
@@ -366,6 +395,7 @@ private:
     steps steps_;
     std::vector<double> no_loss_; ///< of a batch that is passed over
     std::deque<begun> begun_;     ///< what `fit` has begun and not ended
+    std::int64_t in_flight_ = 0;  ///< steps that have begun and not ended
     training_progress now_;
     std::vector<T> best_parameters_, best_statistics_;
     history history_;

@@ -266,6 +266,8 @@ TEST_CASE("in fit, too, where the next batch has begun already, nothing moves be
     CHECK(message.find("training step 2, batch of 'tiny ") == 0);
     // The first step moved the weights by as much; no later one did, or they would not be finite.
     for (const float w : parameters_of(m)) REQUIRE(std::isfinite(w));
+    // Neither the step that failed nor the one behind it counts: who goes on begins with the same batch again.
+    CHECK(message_of<error>([&] { t.fit(samples, nullptr, o); }) == message);
 }
 
 TEST_CASE("a target that is not of its loss's kind is refused in the loss's words, and nothing moves") {
@@ -302,6 +304,16 @@ TEST_CASE("in fp16 a step whose gradients are too large for their scale is left 
     for (int i = 0; i < 20; ++i) t.step(b);
     CHECK_FALSE(same_bits(parameters_of(m), before));
     for (const float w : parameters_of(m)) REQUIRE(std::isfinite(w));
+}
+
+TEST_CASE("an average of the weights begins with them, though fp16 leaves the first step out") {
+    on_device<precision::fp16> m{seed{1}, batch{4}};
+    auto samples = tiny_loader(m, {12}), valid = tiny_loader(m, {4}, 4, false);
+    const std::vector<float> before = parameters_of(m);
+    train_options how{.head_weights = {1000, 1000, 1000}};
+    how.average = optim::ema{.decay = 0.5};
+    fit(m, joint<all>{}, samples, valid, optim::sgd{.lr = 0}, {.epochs = 1}, how); // keeps the best, which is the average
+    CHECK(same_bits(parameters_of(m), before));
 }
 
 TEST_CASE("options of a loss count from the next step on, also where steps are replayed") {
