@@ -4,6 +4,7 @@
 #include <string>
 
 #include <tests/support/message_of.hpp>
+#include <umsrep/backend/cuda/device_image.hpp>
 #include <umsrep/backend/cuda/kernel/kernels.cuh>
 #include <umsrep/backend/cuda/kernel_launch.hpp>
 
@@ -40,6 +41,12 @@ TEST_CASE("more tasks than a kernel counts are refused") {
     const std::string message = message_of<shape_mismatch>([] { shape_of(map_of(1, 1 << 15, 1 << 16, 1), 132); });
     CHECK_MESSAGE(one_line_naming(message, "to_planes<float, float>"), message);
     CHECK(one_line_naming(message, "expected at most 2147483647 tasks, got 2147483648"));
+}
+
+TEST_CASE("an activation of more elements than a row of them counts is refused, not cut off") {
+    CHECK(cuda::elements_at<float>(nullptr, (1 << 16) - 1, {64, 32, 32}).e.size() == 65535LL * 65536);
+    const std::string message = message_of<shape_mismatch>([] { cuda::elements_at<float>(nullptr, 1 << 16, {64, 32, 32}); });
+    CHECK(one_line_naming(message, "expected at most 4294967295 elements, got 4294967296"));
 }
 
 TEST_CASE("a kernel's name tells skeleton and body") {

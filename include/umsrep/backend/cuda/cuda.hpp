@@ -148,7 +148,7 @@ private:
         rehearse_first(r, a, work);
         program_.refresh(a.statistics);
         const bool again = r.work && r.generation == program_.memory().generation && r.statistics == a.statistics;
-        if (r.runs++ == 0) { // once as it comes: what the libraries do at first use cannot be captured
+        if (r.runs == 0) { // once as it comes: what the libraries do at first use cannot be captured
             work();
         } else {
             if (!again) {
@@ -158,6 +158,7 @@ private:
             }
             machine().replay(r.work);
         }
+        ++r.runs;
         machine().synchronize();
         for (const auto& [h, place] : results_) on_head(h, tensor_view<float>{host(place), a.n, result_shape(h)}, tensor_view<float>{});
     }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <type_traits>
 
 #include <umsrep/backend/cuda/kernel/view.cuh>
 #include <umsrep/backend/cuda/layout.hpp>
+#include <umsrep/core/error.hpp>
 
 namespace umsrep::cuda {
 
@@ -39,10 +41,13 @@ template <class T>
 device_image<T> whole_image_at(void* address, int n, shape s) {
     return image_at<T>(address, n, {stored_channels(s.c), s.h, s.w});
 }
-/// The same as one long row, for what works on elements.
+/// The same as one long row, for what works on elements. Throws shape_mismatch where kernels could not count them.
 template <class T>
 device_image<T> elements_at(void* address, int n, shape s) {
+    constexpr std::int64_t limit = (std::int64_t{1} << 32) - 1;
     const std::int64_t size = n * stored_elements(s);
+    if (size > limit)
+        throw shape_mismatch("cuda: an activation", "at most " + std::to_string(limit) + " elements", std::to_string(size));
     return {{1, 1, 1, static_cast<kernel::u32>(size)}, {static_cast<T*>(address), size}};
 }
 

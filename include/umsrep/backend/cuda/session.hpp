@@ -50,11 +50,11 @@ public:
     /// Gives the host what was changed here, all sets of statistics.
     void give(std::span<float> parameters, std::span<float> statistics) {
         if (!ahead_) return;
-        ahead_ = false;
         store_.download_parameters(parameters.data());
         const std::size_t size = static_cast<std::size_t>(graph_->statistics);
         for (std::size_t set = 0; size > 0 && set < statistics.size() / size; ++set)
             store_.download_statistics(statistics.data() + set * size, static_cast<int>(set));
+        ahead_ = false; // only now: a device that failed leaves the host's old, and says so again
     }
 
 private:

@@ -334,9 +334,13 @@ private:
             enqueue_all(now, n, training, room);
         };
         // Once as it is: libraries load on their first use what they could not while work is captured.
-        if (w.runs++ == 0) return enqueue_it();
-        if (!w.captured) w.captured = machine_->capture(enqueue_it);
-        machine_->replay(w.captured);
+        if (w.runs == 0) {
+            enqueue_it();
+        } else {
+            if (!w.captured) w.captured = machine_->capture(enqueue_it);
+            machine_->replay(w.captured);
+        }
+        ++w.runs; // one that failed does not count
     }
 
     /// A batch from where it came up to where steps read it.
