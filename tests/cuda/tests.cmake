@@ -12,6 +12,8 @@ foreach(test IN LISTS tests)
 endforeach()
 target_link_libraries(test_cuda_model PRIVATE umsrep_test_kernels)
 set_tests_properties(cuda_gpu PROPERTIES LABELS "cuda;gpu" SKIP_REGULAR_EXPRESSION "skipped: cuda: ")
+# It computes on a device or not at all: compiled for the sake of compiling, mostly.
+target_compile_options(test_cuda_gpu PRIVATE -O0)
 target_compile_definitions(test_cuda_support PRIVATE UMSREP_TEST_DEVICES="${CMAKE_CURRENT_SOURCE_DIR}/cuda/devices" UMSREP_CUDA_STUB="${UMSREP_CUDA_STUB}")
 
 # A driver that is there and does nothing.
