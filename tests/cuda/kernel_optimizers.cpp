@@ -72,8 +72,8 @@ struct device_side {
     template <class Optimizer>
     void step(const Optimizer& o, double max_norm, unsigned growth_interval = 0) {
         prepare(max_norm, o.beta1, o.beta2, growth_interval);
-        map_on_host(kernel::adam<G, C>{chunks(), table.data(), view(), static_cast<float>(o.beta1), static_cast<float>(o.beta2),
-                                       static_cast<float>(o.epsilon), static_cast<float>(o.weight_decay),
+        map_on_host(kernel::adam<G, C>{chunks(), table.data(), view(), static_cast<float>(1 - o.beta1), static_cast<float>(1 - o.beta2),
+                                       static_cast<float>(o.beta2), static_cast<float>(o.epsilon), static_cast<float>(o.weight_decay),
                                        std::is_same_v<Optimizer, optim::adamw>});
     }
     void step(const optim::sgd& o, double max_norm) {
@@ -110,6 +110,8 @@ void check_ten_steps(const Optimizer& optimizer, double max_norm, float loss_sca
     for (const kernel::part_state& p : device.parts) CHECK(p.updates == 10);
     CHECK(device.state.skipped == 0);
     CHECK(relative_error(device.w, w) < 1e-6);
+    CHECK(relative_error(device.m, moment[0]) < 1e-6);
+    if constexpr (Optimizer::moments > 1) CHECK(relative_error(device.v, moment[1]) < 1e-6);
     for (std::size_t i = 0; i < size; ++i)
         REQUIRE(kernel::to_float(device.copy[i]) == kernel::to_float(kernel::number<C>::from(device.w[i])));
 }

@@ -38,8 +38,9 @@ inline constexpr optim::adamw calm_adamw{.lr = 3e-3, .epsilon = 1e-3, .weight_de
 inline constexpr optim::adam calm_adam{.lr = 3e-3, .epsilon = 1e-3, .weight_decay = 0.01};
 inline constexpr optim::sgd calm_sgd{.lr = 0.02, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01};
 
-/// How far apart the two may end: losses, as a share; weights and statistics, in units of the largest. Where rounding makes a ReLU or a pool
-/// decide otherwise, they part by more, so seeds are such that none does in fp32.
+/// How far apart the two may end: losses, as a share; weights and statistics, in units of the largest. In fp32 roundings leave 1e-6. More
+/// is left for a ReLU whose input is so near to 0 that the two take other sides of it, where gradients jump (by a quarter, in one seen):
+/// starting weights that differ by 1e-6 of themselves do that for some seeds of dropout; roundings alone did for none of 31.
 struct training_tolerance {
     double loss, weights;
 };
@@ -90,9 +91,9 @@ template <cuda::precision P, class Machine>
 void check_all_kinds_of_steps() {
     SUBCASE("joint") { check_ten_steps<P, Machine>(joint<all>{}, calm_adamw); }
     SUBCASE("joint, weighed and clipped") {
-        check_ten_steps<P, Machine>(joint<all>{}, calm_adam, {.random = seed{3}, .head_weights = {1, 0.5, 2}, .clip_norm = 0.5});
+        check_ten_steps<P, Machine>(joint<all>{}, calm_adam, {.head_weights = {1, 0.5, 2}, .clip_norm = 0.5});
     }
-    SUBCASE("labels that are missing") { check_ten_steps<P, Machine>(joint<all>{}, calm_adamw, {.random = seed{1}}, some_labels); }
+    SUBCASE("labels that are missing") { check_ten_steps<P, Machine>(joint<all>{}, calm_adamw, {}, some_labels); }
     SUBCASE("alternating") { check_ten_steps<P, Machine>(alternating<all>{}, calm_adamw, {}, some_labels); }
     SUBCASE("frozen") { check_ten_steps<P, Machine>(joint<frozen>{}, calm_sgd); }
     SUBCASE("last<1>, frozen statistics") { check_ten_steps<P, Machine>(joint<last<1>, norm_statistics::frozen>{}, calm_sgd); }

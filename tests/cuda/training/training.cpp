@@ -36,6 +36,15 @@ TEST_CASE("ten steps on a device in fp32 are the reference's, whatever the strat
     check_all_kinds_of_steps<precision::fp32, host_machine>();
 }
 
+TEST_CASE("ten steps on a device stay with the reference's also where the input of a ReLU is nearly 0") {
+    // With these seeds of dropout they parted while Adam took 1 - beta2 in floats, 1.3e-5 of it off. Seed 0: an input of the last ReLU of
+    // `denoise` is 3.4e-6 in step 5, by the reference in double; by the weights that the device had by then, it was -4.7e-7.
+    for (const std::uint64_t s : {0U, 11U, 26U}) {
+        INFO("seed " << s);
+        check_ten_steps<precision::fp32, host_machine>(joint<all>{}, calm_adamw, {.random = seed{s}}, some_labels);
+    }
+}
+
 TEST_CASE_TEMPLATE("ten steps in 16 bits are nearly the reference's", T, std::integral_constant<precision, precision::bf16>,
                    std::integral_constant<precision, precision::fp16>) {
     check_ten_steps<T::value, host_machine>(joint<all>{}, calm_sgd, {}, some_labels);

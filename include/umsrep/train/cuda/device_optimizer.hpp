@@ -151,8 +151,8 @@ private:
         const auto f = [](double v) { return static_cast<float>(v); };
         const Optimizer& o = optimizer_;
         if constexpr (is_adam)
-            machine_->launch(kernel::adam<G, G>{chunks, chunk_table, step, f(o.beta1), f(o.beta2), f(o.epsilon), f(o.weight_decay),
-                                                std::is_same_v<Optimizer, optim::adamw>});
+            machine_->launch(kernel::adam<G, G>{chunks, chunk_table, step, f(1 - o.beta1), f(1 - o.beta2), f(o.beta2), f(o.epsilon),
+                                                f(o.weight_decay), std::is_same_v<Optimizer, optim::adamw>});
         else machine_->launch(kernel::sgd<G, G>{chunks, chunk_table, step, f(o.momentum), o.nesterov, f(o.weight_decay)});
     }
 

@@ -1651,9 +1651,10 @@ struct adam {
     u32 chunks;
     const chunk* table;
     step_view step;
-    float beta1, beta2, epsilon;
-    float weight_decay;
-    bool decoupled; ///< AdamW
+    float gain1, gain2; ///< 1 - beta1 and 1 - beta2, taken in double: 1 - 0.999f is 1.3e-5 of it off
+    float keep2;        ///< beta2
+    float epsilon, weight_decay;
+    bool decoupled;     ///< AdamW
 
     UMSREP_DEVICE long long count() const { return static_cast<long long>(chunks) * chunk_length; }
     UMSREP_DEVICE void operator()(u32 task) const {
@@ -1664,8 +1665,8 @@ struct adam {
         const float decay = weight_decay * c.decay_scale;
         const float w = c.w[i], g = step.template gradient<G>(c, i);
         const float d = decoupled ? g : g + decay * w;
-        const float m = c.m[i] + (1 - beta1) * (d - c.m[i]);
-        const float v = beta2 * c.v[i] + (1 - beta2) * d * d;
+        const float m = c.m[i] + gain1 * (d - c.m[i]);
+        const float v = keep2 * c.v[i] + gain2 * d * d;
         const float kept = decoupled ? 1 - static_cast<float>(step.order->lr) * c.lr_scale * decay : 1;
         const float next = kept * w - part.rate * c.lr_scale * m / (::sqrtf(v) * part.spread + epsilon);
         c.m[i] = m;
