@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -33,6 +35,12 @@
 
 namespace umsrep::cuda {
 
+/// What a device can compute: kernels for this very loss, and options that can be compared, for a step that was captured knows them.
+template <class Loss, class Machine, class T>
+concept loss_on_device = std::equality_comparable<Loss> && requires(Machine& m, const Loss& loss, const loss_work<T>& w, arranged_memory& room) {
+    enqueue(m, exactly(loss), w, room);
+};
+
 /// The steps of a trainer on a device, with the members of `host_steps`. A batch goes up as one block, from memory that the device reads by
 /// itself, while the step before is computed; forward, losses, backward, optimiser and average are given to the device once for each kind
 /// of step and batch size, and from the second time on as a whole. What the step found comes back with an event; `end` waits for it.
@@ -41,6 +49,9 @@ class device_steps {
     using Model = model<Net, on_cuda<P, Machine>>;
     using stored = stored_type<P>;
     static constexpr auto head_count = static_cast<std::size_t>(Model::head_count);
+    static constexpr bool losses_known = []<class... Loss>(std::type_identity<std::tuple<Loss...>>) {
+        return (loss_on_device<Loss, Machine, stored> && ...);
+    }(std::type_identity<typename head_losses<Model>::tuple>{});
 
 public:
     /// How many steps may have begun before the first of them must end: one is computed, the next one's batch is on its way.
@@ -376,19 +387,21 @@ private:
                                       {block_.weights(block) + i, &moving_.state()->loss_scale},
                                       reports + i};
             losses_.for_each([&]<class Loss>(const Loss& loss, std::size_t of) {
-                static_assert(requires { enqueue(*machine_, loss, w, room); },
-                              "umsrep: a head's loss has no kernels: on a device it needs a function enqueue, see train/cuda/losses.hpp");
-                if (of == i) enqueue(*machine_, loss, w, room);
+                constexpr bool known = loss_on_device<Loss, Machine, stored>;
+                static_assert(known, "umsrep: a head's loss has no kernels: on a device it needs a function enqueue, see train/cuda/losses.hpp");
+                if constexpr (known)
+                    if (of == i) enqueue(*machine_, exactly(loss), w, room);
             });
         });
         if (training) moving_.enqueue(block_.order(block), block_.moves(block), reports, static_cast<unsigned>(head_count));
     }
     /// A number that changes when somebody gives a loss other options, which what was captured does not know.
     std::uint64_t options_of_losses() {
-        if (!known_losses_ || !(*known_losses_ == losses_.all())) {
-            known_losses_ = losses_.all();
-            ++losses_version_;
-        }
+        if constexpr (losses_known) // else enqueue_all says what is wrong
+            if (!known_losses_ || !(*known_losses_ == losses_.all())) {
+                known_losses_ = losses_.all();
+                ++losses_version_;
+            }
         return losses_version_;
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -9,6 +10,7 @@
 #include <umsrep/backend/cuda/kernel/loss.cuh>
 #include <umsrep/core/shape.hpp>
 #include <umsrep/core/tensor_view.hpp>
+#include <umsrep/loss/target.hpp>
 #include <umsrep/loss/workspace.hpp>
 
 namespace umsrep::cuda {
@@ -27,6 +29,23 @@ struct loss_work {
 
 /// Terms of a sum that one block adds at least.
 inline constexpr unsigned loss_piece = 2048;
+
+/// A loss as what it is and nothing else: what is derived from one may compute something else, so the kernels of its base are not its own.
+template <class Loss>
+class exactly {
+public:
+    explicit exactly(const Loss& loss) : loss_{&loss} {}
+    template <std::same_as<Loss> Asked>
+    operator const Asked&() const {
+        return *loss_;
+    }
+
+private:
+    const Loss* loss_;
+};
+/// Another kind of target is the same loss.
+template <class Loss, target_kind Kind>
+exactly(const loss::with_target<Loss, Kind>&) -> exactly<Loss>;
 
 /// Lets a loss refuse its own options, in its own words: it is asked for a sample without a label.
 template <class Loss>
