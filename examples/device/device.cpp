@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "device.hpp"
 
+#include <algorithm>
 #include <iostream>
 
 #include <umsrep/core/error.hpp>
@@ -31,6 +32,7 @@ availability cuda() {
 
 std::string choose(const std::string& asked) {
     if (asked == "cpu") return asked;
+    if (std::ranges::find(names, asked) == names.end()) throw umsrep::option_error("device", "cpu, cuda or auto", "'" + asked + "'"); // of an edited file
     const availability a = cuda();
     if (asked == "cuda") {
         if (!a.ok) throw umsrep::device_error("--device " + a.reason);

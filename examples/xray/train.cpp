@@ -133,7 +133,7 @@ void run(const train_options& given) {
     const std::vector<part> test = read_split(o.data, "test", o.size, o.threads);
     std::cerr << count(train) << " images to train, " << count(valid) << " to validate, " << count(test) << " to test\n";
     session networks{o.size, o.seed, {o.device, o.threads}};
-    std::cerr << "computed by " << networks.computed_by() << '\n';
+    std::cerr << "computed by " + networks.computed_by() + '\n';
     if (!o.init.empty()) networks.load_encoder(o.init);
     else if (o.encoder != "all") std::cerr << "note: without --init, what does not train of the encoder keeps its random weights\n";
 
