@@ -74,10 +74,10 @@ constexpr bool suits_winograd(const correlation& map) {
 }
 
 /// A pass from `from_channels` to results of shape `to`.
-constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads, int size) {
+constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads) {
     constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{3} << 19, task_bytes = std::ptrdiff_t{5} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
     winograd_plan p;
-    p.size = size;
+    p.size = winograd_size(from_channels, to);
     p.in = blocks_of(from_channels);
     p.out = blocks_of(to.c);
     p.rows = (to.h + p.step() - 1) / p.step();
@@ -103,10 +103,6 @@ constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, in
         p.chunk = p.out;
     }
     return p;
-}
-
-constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads) {
-    return plan_winograd(from_channels, to, batch, threads, winograd_size(from_channels, to));
 }
 
 /// Calls f(sample, row, column, count, position) for the stretches of tiles [first, last) that lie in one row.
