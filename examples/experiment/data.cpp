@@ -27,7 +27,7 @@ namespace {
 
 constexpr int findings_count = 3;                        ///< normal, bacterial, viral: also the strata of chest X-rays
 constexpr int masked_stratum = findings_count;           ///< chest X-rays of a folder that have a mask and no finding
-constexpr std::size_t most_validated = 240;
+constexpr std::size_t most_validated = 600;
 constexpr float folder_noise = 0.1f;                     ///< on images of folders, for the family that denoises
 
 struct split_place {

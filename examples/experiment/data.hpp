@@ -69,7 +69,7 @@ struct family {
 /// cxr-homogeneous, cxr-heterogeneous, echo-heterogeneous.
 const std::vector<family>& families();
 
-/// The images as the family's tasks see them. Those that no task has a label for are left out, and those of the validation beyond 240.
+/// The images as the family's tasks see them. Those that no task has a label for are left out, and those of the validation beyond 600.
 splits images_of(const family& f, splits images, const data_options& options);
 
 /// The training images of a budget of labels per task, drawn evenly from the strata; those of a smaller budget and the same seed are among

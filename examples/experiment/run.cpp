@@ -28,7 +28,7 @@ namespace {
 using json = nlohmann::ordered_json;
 
 /// Raised whenever networks or training change: runs of two protocols cannot be compared.
-constexpr int protocol = 2;
+constexpr int protocol = 3;
 
 std::string_view name_of(modality m) { return m == modality::cxr ? "cxr" : "echo"; }
 
