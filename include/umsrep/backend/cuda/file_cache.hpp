@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
-#include <unistd.h>
-
+#include <umsrep/core/atomic_file.hpp>
 #include <umsrep/core/hash_name.hpp>
 
 namespace umsrep::cuda {
@@ -66,6 +65,12 @@ public:
         return write(file_of(key), all + body);
     }
 
+    /// Makes what was kept be not there. What another key left under the same name goes, too: it can be made again.
+    void forget(const std::string& key) const {
+        std::error_code ignored; // as where it is not there
+        if (keeps()) std::filesystem::remove(file_of(key), ignored);
+    }
+
     // Numbers, and texts behind their lengths, one after another.
 
     static void put(std::string& to, std::uint64_t number) {
@@ -100,25 +105,16 @@ private:
         return folder_ / name;
     }
 
-    std::string write(const std::filesystem::path& file, const std::string& content) const {
+    static std::string write(const std::filesystem::path& file, const std::string& content) {
         std::error_code failure;
         std::filesystem::create_directories(file.parent_path(), failure);
-        const auto failed = [&](int cause) { return file.string() + ": cannot be written: " + std::generic_category().message(cause); };
-        if (failure) return failed(failure.value());
-        std::string temporary = (file.parent_path() / ("." + prefix_ + "XXXXXX")).string();
-        const int descriptor = ::mkstemp(temporary.data()); // a name that no other thread or process has
-        if (descriptor < 0) return failed(errno);
-        int cause = 0;
-        for (std::string_view rest = content; !rest.empty() && cause == 0;) {
-            const ::ssize_t written = ::write(descriptor, rest.data(), rest.size());
-            if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
-            else if (written == 0 || errno != EINTR) cause = written == 0 ? ENOSPC : errno;
+        if (failure) return file.string() + ": cannot be written: " + failure.message();
+        try {
+            write_atomically(file, std::as_bytes(std::span(content)));
+        } catch (const file_error& e) {
+            return e.what();
         }
-        if (::close(descriptor) != 0 && cause == 0) cause = errno;
-        if (cause == 0 && ::rename(temporary.c_str(), file.c_str()) != 0) cause = errno;
-        if (cause == 0) return {};
-        ::unlink(temporary.c_str());
-        return failed(cause);
+        return {};
     }
 
     std::filesystem::path folder_;

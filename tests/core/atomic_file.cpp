@@ -8,7 +8,7 @@
 
 #include <sys/stat.h>
 
-#include <umsrep/io/atomic_file.hpp>
+#include <umsrep/core/atomic_file.hpp>
 
 #include "../support/disk_full.hpp"
 #include "../support/message_of.hpp"
@@ -28,18 +28,18 @@ std::string content(const std::filesystem::path& path) {
 TEST_CASE("an atomically written file holds exactly what was written") {
     test::temporary_folder folder;
     const std::string large(200'000, 'x');
-    io::write_atomically(folder / "a.txt", [&](std::ostream& out) { out << "line " << 1 << '\n' << large << large << '!'; });
+    write_atomically(folder / "a.txt", [&](std::ostream& out) { out << "line " << 1 << '\n' << large << large << '!'; });
     CHECK(content(folder / "a.txt") == "line 1\n" + large + large + "!");
 
-    io::write_atomically(folder / "a.txt", std::as_bytes(std::span{large}));
+    write_atomically(folder / "a.txt", std::as_bytes(std::span{large}));
     CHECK(content(folder / "a.txt") == large);
     CHECK(folder.files() == 1);
 }
 
 TEST_CASE("a writer that throws leaves the earlier file and no temporary") {
     test::temporary_folder folder;
-    io::write_atomically(folder / "a.txt", [](std::ostream& out) { out << "earlier"; });
-    CHECK_THROWS_AS(io::write_atomically(folder / "a.txt",
+    write_atomically(folder / "a.txt", [](std::ostream& out) { out << "earlier"; });
+    CHECK_THROWS_AS(write_atomically(folder / "a.txt",
                                          [](std::ostream& out) {
                                              out << "half of" << std::flush;
                                              throw std::runtime_error("stop");
@@ -51,17 +51,17 @@ TEST_CASE("a writer that throws leaves the earlier file and no temporary") {
 
 TEST_CASE("a full disk is one line naming the file, and leaves the earlier file and no temporary") {
     test::temporary_folder folder;
-    io::write_atomically(folder / "a.txt", [](std::ostream& out) { out << "earlier"; });
+    write_atomically(folder / "a.txt", [](std::ostream& out) { out << "earlier"; });
     const std::string large(200'000, 'x');
     std::string by_stream, by_bytes;
     {
         test::disk_full full{100'000};
         by_stream = message_of<file_error>([&] {
-            io::write_atomically(folder / "a.txt", [&](std::ostream& out) {
+            write_atomically(folder / "a.txt", [&](std::ostream& out) {
                 for (const char c : large) out << c;
             });
         });
-        by_bytes = message_of<file_error>([&] { io::write_atomically(folder / "a.txt", std::as_bytes(std::span{large})); });
+        by_bytes = message_of<file_error>([&] { write_atomically(folder / "a.txt", std::as_bytes(std::span{large})); });
     }
     for (const std::string& message : {by_stream, by_bytes}) {
         INFO(message);
@@ -76,7 +76,7 @@ TEST_CASE("a destination that cannot be written is named") {
     test::temporary_folder folder;
     const auto write = [](std::ostream& out) { out << "text"; };
     for (const auto& destination : {folder / "absent" / "a.txt", folder.path(), std::filesystem::path{"/dev/full"}}) {
-        const std::string message = message_of<file_error>([&] { io::write_atomically(destination, write); });
+        const std::string message = message_of<file_error>([&] { write_atomically(destination, write); });
         INFO(message);
         CHECK(one_line_naming(message, destination.string()));
     }
@@ -86,10 +86,10 @@ TEST_CASE("a destination that cannot be written is named") {
 TEST_CASE("a link stays a link and the file behind it is replaced; permissions of the earlier file are kept") {
     test::temporary_folder folder;
     std::filesystem::create_directory(folder / "behind");
-    io::write_atomically(folder / "behind" / "a.txt", [](std::ostream& out) { out << "earlier"; });
+    write_atomically(folder / "behind" / "a.txt", [](std::ostream& out) { out << "earlier"; });
     std::filesystem::permissions(folder / "behind" / "a.txt", std::filesystem::perms{0640});
     std::filesystem::create_symlink(folder / "behind" / "a.txt", folder / "link");
-    io::write_atomically(folder / "link", [](std::ostream& out) { out << "new"; });
+    write_atomically(folder / "link", [](std::ostream& out) { out << "new"; });
     CHECK(std::filesystem::is_symlink(folder / "link"));
     CHECK(content(folder / "behind" / "a.txt") == "new");
     CHECK(std::filesystem::status(folder / "behind" / "a.txt").permissions() == std::filesystem::perms{0640});
