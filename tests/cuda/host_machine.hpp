@@ -141,8 +141,9 @@ public:
         enqueue(cuda::queue::compute, [to, bytes] { std::memset(to, 0, bytes); });
     }
 
-    std::shared_ptr<const prepared> prepare(const cuda::operation_graph& g, cuda::precision) {
+    std::shared_ptr<const prepared> prepare(const cuda::operation_graph& g, cuda::precision, bool often = false) {
         if (capturing_ || rehearsing_) throw std::logic_error("a graph is prepared while work is captured or rehearsed");
+        ++(often ? often_ : seldom_);
         std::shared_ptr<const prepared>& known = prepared_[cuda::key_of(g)];
         if (!known) known = std::make_shared<const prepared>(prepared{g});
         return known;
@@ -204,6 +205,15 @@ public:
         });
     }
 
+    /// As many as `takes` says, by default none.
+    double seconds(const recording& once) {
+        forbid_while_capturing("the host waits");
+        replay(once);
+        synchronize();
+        return takes ? takes(once) : 0.0;
+    }
+    std::function<double(const recording&)> takes;
+
     event make_event() { return {}; }
     void mark(event& e, cuda::queue q) {
         forbid_while_capturing("an event is marked");
@@ -227,12 +237,19 @@ public:
     }
 
     static std::string describe() { return "the host in a device's place"; }
+    std::size_t held() const {
+        std::size_t bytes = 0;
+        for (const auto& block : heap_->blocks) bytes += block.second;
+        return bytes;
+    }
     bool rehearsing() const { return rehearsing_; }
     bool capturing() const { return capturing_; }
 
     void allow(std::size_t bytes) { heap_->largest = bytes; }           ///< in one piece of memory, from now on
     std::size_t allocations() const { return heap_->allocations; }      ///< since the machine was made
     std::size_t graphs() const { return graphs_; }                      ///< that it was given, captured ones too
+    std::size_t often() const { return often_; }                        ///< graphs that were prepared to run often, and those that were not
+    std::size_t seldom() const { return seldom_; }
     std::size_t bodies() const { return bodies_; }                      ///< that it was given, captured and rehearsed ones too
     const std::set<std::string>& late_kernels() const { return late_; } ///< launched without having been rehearsed
 
@@ -327,9 +344,7 @@ private:
         std::vector<range> read, written;
         for_each_stored(g, [&](const cuda::tensor& t, bool writes) {
             if (t.by_value) return;
-            std::int64_t last = 0;
-            for (std::size_t k = 0; k < 4; ++k) last += (t.size[k] - 1) * t.stride[k];
-            const std::size_t bytes = static_cast<std::size_t>(last + 1) * cuda::size_of(t.type);
+            const std::size_t bytes = static_cast<std::size_t>(t.extent_in_memory()) * cuda::size_of(t.type);
             const cuda::role r = static_cast<cuda::role>(t.id);
             const auto* const begin = static_cast<const std::byte*>(addresses.at(r));
             check_inside(begin, bytes, g.name + ": " + std::string(cuda::name(r)));
@@ -352,7 +367,7 @@ private:
     bool rehearsing_ = false, capturing_ = false;
     std::set<std::string> loaded_, wanted_, late_;
     std::map<std::string, std::shared_ptr<const prepared>> prepared_;
-    std::size_t graphs_ = 0, bodies_ = 0;
+    std::size_t graphs_ = 0, bodies_ = 0, often_ = 0, seldom_ = 0;
 };
 
 static_assert(cuda::machine_like<host_machine>);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -61,7 +63,7 @@ TEST_CASE("what does not compile is said in one line, with the compiler's words"
     const auto* api = compiler();
     if (api == nullptr) return;
     const auto message = [&](std::vector<std::string> names, int architecture, const char* source) {
-        return message_of<cuda::cuda_error>([&] { cuda::compile_kernels(*api, names, architecture, source); });
+        return message_of<device_error>([&] { cuda::compile_kernels(*api, names, architecture, source); });
     };
     const std::string syntax = message({}, 90, "#include <umsrep/backend/cuda/kernel/map.cuh>\nint x = nonsense;\n");
     CHECK_MESSAGE(one_line_naming(syntax, "NVRTC: cannot compile kernels for sm_90: expected success, got NVRTC_ERROR_COMPILATION"), syntax);
@@ -72,6 +74,50 @@ TEST_CASE("what does not compile is said in one line, with the compiler's words"
     CHECK_MESSAGE(one_line_naming(name, "NVRTC: cannot compile kernels for sm_90"), name);
     const std::string architecture = message(some_kernels, 7, cuda::all_kernels);
     CHECK_MESSAGE(one_line_naming(architecture, "sm_7"), architecture);
+}
+
+TEST_CASE("for an architecture that NVRTC does not know kernels are PTX of the newest one before it") {
+    const auto* api = compiler();
+    if (api == nullptr) return;
+    const std::vector<int> known = api->architectures();
+    REQUIRE_FALSE(known.empty());
+    const cuda::compiled_kernels compiled = cuda::compile_kernels(*api, some_kernels, known.back() + 1);
+    CHECK(compiled.image.find(".target sm_" + std::to_string(known.back())) != std::string::npos);
+    CHECK(compiled.image.back() == '\0'); // as the driver wants it
+    for (const std::string& symbol : compiled.symbols) CHECK(compiled.image.find(symbol) != std::string::npos);
+}
+
+TEST_CASE("machine code is for the architecture itself, PTX for one before it, and one older than all is refused") {
+    const std::vector<int> known{75, 80, 90};
+    CHECK(cuda::target_for(80, known).text() == "sm_80");
+    CHECK(cuda::target_for(89, known).text() == "compute_80");
+    CHECK(cuda::target_for(100, known).text() == "compute_90");
+    CHECK(message_of<device_error>([&] { cuda::target_for(70, known); }) ==
+          "NVRTC: sm_70: expected architecture sm_75 or newer, got an older one");
+}
+
+TEST_CASE("of several NVRTCs the first that the driver understands is taken; where there is none, those that were found are named") {
+    struct fake {
+        int version;
+        int cuda_version() const { return version; }
+    };
+    constexpr std::array names{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
+    const auto version = [&](int driver, std::map<std::string, int> installed) {
+        return cuda::open_for_driver(names, driver, [&](const std::string& name) {
+                   if (installed.count(name) == 0) throw device_error(name + " is not there");
+                   return fake{installed.at(name)};
+               }).version;
+    };
+    CHECK(version(13000, {{"libnvrtc.so.13", 13000}, {"libnvrtc.so.12", 12080}}) == 13000);
+    CHECK(version(12040, {{"libnvrtc.so.13", 13000}, {"libnvrtc.so.12", 12080}}) == 12080); // of the same major version a newer one will do
+    CHECK(version(12040, {{"libnvrtc.so.13", 13000}, {"libnvrtc.so", 12020}}) == 12020);
+    CHECK(version(14000, {{"libnvrtc.so.13", 13000}}) == 13000);
+    CHECK(version(0, {{"libnvrtc.so.13", 13000}}) == 13000); // no driver: kernels are compiled for elsewhere
+    CHECK(message_of<device_error>([&] { version(12040, {{"libnvrtc.so.13", 13000}, {"libnvrtc.so", 13010}}); }) ==
+          "NVRTC: expected one of CUDA 12 or older, as the NVIDIA driver is for CUDA 12.4, got libnvrtc.so.13 of CUDA 13.0, libnvrtc.so of "
+          "CUDA 13.1");
+    CHECK(message_of<device_error>([&] { version(12040, {}); }) ==
+          "NVRTC: expected libnvrtc.so.13 or libnvrtc.so.12 or libnvrtc.so to be there, got libnvrtc.so.13 is not there");
 }
 
 TEST_CASE("kernels are compiled once and then found; for another architecture or another set they are compiled again") {
@@ -173,6 +219,19 @@ TEST_CASE("where nothing can be kept the kernels are good all the same, and the 
     CHECK_MESSAGE(one_line_naming(got.problem, "cannot be written: Not a directory"), got.problem);
     CHECK_FALSE(got.kernels.image.empty());
     CHECK(one_line_naming(kernel_cache(std::filesystem::path{}).get(*api, some_kernels, 90).problem, "no folder to keep kernels in"));
+}
+
+TEST_CASE("what was kept can be thrown away, and what was not kept, too") {
+    const temporary_folder folder;
+    const cuda::file_cache cache(folder.path(), "plan-");
+    CHECK(cache.keep("key", "content") == "");
+    CHECK(cache.find("key") == "content");
+    cache.forget("another key");
+    CHECK(cache.find("key") == "content");
+    cache.forget("key");
+    CHECK_FALSE(cache.find("key").has_value());
+    cache.forget("key");
+    CHECK(folder.files() == 0);
 }
 
 TEST_CASE("the folder is XDG_CACHE_HOME's, else HOME's, and none where neither is absolute") {

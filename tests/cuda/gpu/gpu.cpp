@@ -36,11 +36,12 @@ values random_values(std::size_t count, std::uint64_t number) {
 }
 
 /// Runs a graph of fp32 tensors twice by a deterministic engine, and gives what it wrote; the runs must agree to the bit.
-/// `given`: by role; scalars too. `sizes`: elements of what it writes.
+/// `given`: by role; scalars too. `sizes`: elements of what it writes. `measured`: the plan is.
 std::map<cuda::role, values> run(const cuda::operation_graph& g, std::map<cuda::role, values> given,
-                                 const std::map<cuda::role, std::size_t>& sizes) {
+                                 const std::map<cuda::role, std::size_t>& sizes, bool measured = false) {
     cuda::machine m;
-    const auto prepared = m.prepare(g, cuda::precision::fp32);
+    const auto prepared = m.prepare(g, cuda::precision::fp32, measured);
+    CHECK(m.held() == 0); // what it was tried in was given back
     const cuda::device_memory workspace = m.allocate(prepared->workspace());
     std::vector<cuda::device_memory> memory;
     std::vector<cuda::argument> arguments;
@@ -107,10 +108,12 @@ TEST_CASE("a convolution with bias and relu is a correlation in NHWC") {
                             }
                     expected[static_cast<std::size_t>(((i * h + y) * w + z) * k + o)] = std::max(sum, 0.0f);
                 }
-    const auto got =
-        gpu::run(cuda::forward_convolution(layer, n, cuda::precision::fp32, {true, false, true}),
-                 {{cuda::role::input, x}, {cuda::role::weight, weight}, {cuda::role::bias, bias}}, {{cuda::role::output, expected.size()}});
-    gpu::check_near(expected, got.at(cuda::role::output), 1e-5f);
+    for (const bool measured : {false, true}) {
+        const auto got = gpu::run(cuda::forward_convolution(layer, n, cuda::precision::fp32, {true, false, true}),
+                                  {{cuda::role::input, x}, {cuda::role::weight, weight}, {cuda::role::bias, bias}},
+                                  {{cuda::role::output, expected.size()}}, measured);
+        gpu::check_near(expected, got.at(cuda::role::output), 1e-5f);
+    }
 }
 
 TEST_CASE("an average pool's backward spreads each gradient over its window") {

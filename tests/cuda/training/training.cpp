@@ -80,6 +80,43 @@ TEST_CASE("from the second step on nothing is allocated, prepared or compiled, a
     CHECK(machine.late_kernels().empty());
 }
 
+TEST_CASE("what training allocates is all that its model holds on the device, and each part of it is counted once") {
+    on_device<precision::bf16> m{seed{1}, batch{4}};
+    auto samples = tiny_loader(m);
+    train_options how;
+    how.average = optim::ema{.decay = 0.7};
+    trainer t{m, joint<all>{}, calm_adamw, batch{4}, how};
+    samples.start(0);
+    const auto b = *samples.next();
+    t.step(b);
+    const memory held = t.allocated();
+    CHECK(held.total() == static_cast<std::int64_t>(m.on_device().machine().held()));
+    const auto floats = static_cast<std::int64_t>(4 * m.parameters().size());
+    for (const std::int64_t part : {held.parameters, held.moments / 2}) CHECK(part >= floats);
+    for (const std::int64_t part : {held.gradients, held.arena, held.saved_statistics, held.border}) CHECK(part > 0);
+    CHECK(held.workspace > 3 * floats / 2); // the average, and layers' copies of weights, are in it
+    t.step(b);
+    CHECK(t.allocated() == held);
+}
+
+TEST_CASE("of what trains only full batches are measured: others come once in an epoch") {
+    on_device<precision::fp32> m{seed{1}, batch{4}};
+    auto samples = tiny_loader(m, {10, some_labels});
+    trainer t{m, joint<all>{}, calm_adamw, batch{4}};
+    host_machine& machine = m.on_device().machine();
+    samples.start(0);
+    t.step(*samples.next());
+    const std::size_t often = machine.often();
+    CHECK(often > 0);
+    CHECK(machine.seldom() == 0);
+    t.step(*samples.next());
+    const auto last = *samples.next();
+    REQUIRE(last.size() == 2);
+    t.step(last);
+    CHECK(machine.often() == often);
+    CHECK(machine.seldom() > 0);
+}
+
 TEST_CASE(
     "fit on a device gives the reference's history and keeps its best weights; it tells of every batch in order, one step "
     "later") {

@@ -33,7 +33,7 @@ struct machine_facts {
     std::string cudnn_failure;     ///< in words, where cuDNN cannot be loaded or does not fit together
     std::size_t cudnn_version = 0; ///< 91900
     std::size_t cudnn_runtime = 0; ///< of CUDA, that cuDNN was built with: 13000
-    std::string nvrtc_failure;     ///< in words, where NVRTC cannot be loaded
+    std::string nvrtc_failure;     ///< in words, where there is no NVRTC that the driver understands
     int nvrtc_version = 0;         ///< 13000
 };
 
@@ -73,9 +73,7 @@ inline machine_facts survey() {
         facts.cudnn_failure = e.what();
     }
     try {
-        int major = 0, minor = 0;
-        nvrtc().check(nvrtc().version(&major, &minor), "say its version");
-        facts.nvrtc_version = 1000 * major + 10 * minor;
+        facts.nvrtc_version = nvrtc().cuda_version();
     } catch (const device_error& e) {
         facts.nvrtc_failure = e.what();
     }
@@ -103,9 +101,6 @@ inline availability judge(const machine_facts& facts, int device) {
         return no("NVIDIA driver: expected one for CUDA " + cuda_version_text(static_cast<int>(facts.cudnn_runtime)) +
                   ", which cuDNN needs, got one for CUDA " + cuda_version_text(facts.driver_version));
     if (!facts.nvrtc_failure.empty()) return no(facts.nvrtc_failure);
-    if (facts.driver_version / 1000 < facts.nvrtc_version / 1000)
-        return no("NVIDIA driver: expected one for CUDA " + cuda_version_text(facts.nvrtc_version) +
-                  ", for which NVRTC compiles, got one for CUDA " + cuda_version_text(facts.driver_version));
     return {true, d.name};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,33 +19,24 @@ enum class queue : std::uint8_t {
     copies, ///< what shall be on its way while something else is computed; an event orders the two
 };
 
-/// A device of this machine, in use: its primary context, and a stream for each queue. Any thread may use it, one at a time. Throws
-/// device_error with the reason where the backend cannot compute on it.
-class device {
+/// The primary context of a device, kept in use. The driver has one for each device and process, which everything there shares. Any thread
+/// may use it. Throws device_error with the reason where the backend cannot compute on the device.
+class primary_context {
 public:
-    explicit device(int number = 0) : index_{number} {
-        if (const availability a = available(number); !a) throw device_error(a.reason);
-        const driver_api& api = driver();
-        api.check(api.device_get(&number_, number), "find the device");
-        api.check(api.context_retain(&context_, number_), "make a context");
-        try {
-            use();
-            for (CUstream& s : streams_) api.check(api.stream_create(&s, CU_STREAM_NON_BLOCKING), "make a stream");
-        } catch (const cuda_error&) {
-            release();
-            throw;
-        }
+    explicit primary_context(int device = 0) : index_{device} {
+        if (const availability a = available(device); !a) throw device_error(a.reason);
+        driver().check(driver().device_get(&number_, device), "find the device");
+        driver().check(driver().context_retain(&context_, number_), "make a context");
     }
-    device(const device&) = delete;
-    device& operator=(const device&) = delete;
-    ~device() { release(); }
+    primary_context(const primary_context&) = delete;
+    primary_context& operator=(const primary_context&) = delete;
+    ~primary_context() { driver().context_release(number_); }
 
-    /// Makes its context current in the thread that calls: contexts are current thread by thread. Called before anything of the device is.
+    /// Makes it current in the thread that calls: contexts are current thread by thread. Called before anything of the device is.
     void use() const { driver().check(driver().context_set(context_), "use the context"); }
 
-    CUcontext context() const { return context_; }
-    int number() const { return index_; }
-    CUstream stream(queue q = queue::compute) const { return streams_[static_cast<std::size_t>(q)]; }
+    CUcontext get() const { return context_; }
+    int device() const { return index_; }
     int attribute(CUdevice_attribute which) const {
         int value = 0;
         driver().check(driver().device_attribute(&value, which, number_), "ask the device for an attribute");
@@ -55,6 +47,39 @@ public:
         return 10 * attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) + attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
     }
 
+private:
+    int index_;
+    CUdevice number_ = 0;
+    CUcontext context_ = nullptr;
+};
+
+/// A device of this machine, in use by one model: a stream for each queue, and how much memory it holds there. Any thread may use it, one at
+/// a time. Throws device_error with the reason where the backend cannot compute on it.
+class device {
+public:
+    explicit device(int number = 0) : context_{number} {
+        try {
+            use();
+            for (CUstream& s : streams_) driver().check(driver().stream_create(&s, CU_STREAM_NON_BLOCKING), "make a stream");
+        } catch (const cuda_error&) {
+            release();
+            throw;
+        }
+    }
+    device(const device&) = delete;
+    device& operator=(const device&) = delete;
+    ~device() { release(); }
+
+    void use() const { context_.use(); }
+    CUcontext context() const { return context_.get(); }
+    int number() const { return context_.device(); }
+    CUstream stream(queue q = queue::compute) const { return streams_[static_cast<std::size_t>(q)]; }
+
+    /// Bytes of its memory that are held through this.
+    std::size_t held() const { return held_; }
+    void hold(std::size_t bytes) const { held_ += bytes; }
+    void let_go(std::size_t bytes) const { held_ -= bytes; }
+
     /// Waits until all is done that its queues were given. Throws cuda_error, of an earlier kernel's failure too.
     void synchronize() const {
         use();
@@ -63,17 +88,14 @@ public:
 
 private:
     void release() noexcept {
-        const driver_api& api = driver();
-        api.context_set(context_);
+        driver().context_set(context());
         for (const CUstream s : streams_)
-            if (s != nullptr) api.stream_destroy(s);
-        api.context_release(number_);
+            if (s != nullptr) driver().stream_destroy(s);
     }
 
-    int index_;
-    CUdevice number_ = 0;
-    CUcontext context_ = nullptr;
+    primary_context context_;
     std::array<CUstream, 2> streams_{};
+    mutable std::atomic<std::size_t> held_ = 0; // memory may go in another thread
 };
 
 /// Memory of a device, which it keeps in use. Throws cuda_error that says how much is wanted and how much is left where there is not enough.
@@ -90,6 +112,7 @@ public:
         if (result == CUDA_ERROR_OUT_OF_MEMORY && api.memory_left(&left, &all) == CUDA_SUCCESS)
             said = ", of " + std::to_string(left) + " that are free (" + std::to_string(all) + " in all)";
         if (result != CUDA_SUCCESS) api.check(result, "allocate " + std::to_string(bytes) + " bytes" + said);
+        device_->hold(bytes);
     }
     device_memory(device_memory&& other) noexcept
         : device_{std::move(other.device_)}, address_{std::exchange(other.address_, 0)}, bytes_{std::exchange(other.bytes_, 0)} {}
@@ -104,6 +127,7 @@ public:
         if (address_ == 0) return;
         driver().context_set(device_->context());
         driver().free(address_);
+        device_->let_go(bytes_);
     }
 
     std::size_t bytes() const { return bytes_; }
@@ -150,9 +174,10 @@ private:
 /// A point in a queue that others wait for.
 class device_event {
 public:
-    explicit device_event(std::shared_ptr<const device> d) : device_{std::move(d)} {
+    /// `flags`: CU_EVENT_DEFAULT for one that is a point in time, too.
+    explicit device_event(std::shared_ptr<const device> d, unsigned flags = CU_EVENT_DISABLE_TIMING) : device_{std::move(d)} {
         device_->use();
-        driver().check(driver().event_create(&event_, CU_EVENT_DISABLE_TIMING), "make an event");
+        driver().check(driver().event_create(&event_, flags), "make an event");
     }
     device_event(device_event&& other) noexcept : device_{std::move(other.device_)}, event_{std::exchange(other.event_, nullptr)} {}
     device_event& operator=(device_event&& other) noexcept {

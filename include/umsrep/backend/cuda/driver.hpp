@@ -43,6 +43,7 @@ public:
         library_.resolve(event_destroy, "cuEventDestroy_v2");
         library_.resolve(event_record, "cuEventRecord");
         library_.resolve(event_synchronize, "cuEventSynchronize");
+        library_.resolve(event_elapsed, "cuEventElapsedTime");
         library_.resolve(graph_destroy, "cuGraphDestroy");
         library_.resolve(graph_instantiate, "cuGraphInstantiateWithFlags");
         library_.resolve(graph_launch, "cuGraphLaunch");
@@ -82,6 +83,7 @@ public:
     decltype(&::cuEventDestroy) event_destroy;
     decltype(&::cuEventRecord) event_record;
     decltype(&::cuEventSynchronize) event_synchronize;
+    decltype(&::cuEventElapsedTime) event_elapsed;
     decltype(&::cuGraphDestroy) graph_destroy;
     decltype(&::cuGraphInstantiateWithFlags) graph_instantiate;
     decltype(&::cuGraphLaunch) graph_launch;
@@ -113,6 +115,17 @@ private:
 inline const driver_api& driver() {
     static const driver_api api;
     return api;
+}
+
+/// The version of CUDA that the driver serves, 13000; 0 where there is no driver.
+inline int driver_cuda_version() {
+    int version = 0;
+    try {
+        driver().check(driver().driver_version(&version), "ask for its version");
+    } catch (const device_error&) {
+        return 0;
+    }
+    return version;
 }
 
 /// 13000 as "13.0".

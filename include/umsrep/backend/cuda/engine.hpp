@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -34,6 +35,8 @@ struct engine {
     bool has(cudnnBackendNumericalNote_t note) const { return std::find(numerics.begin(), numerics.end(), note) != numerics.end(); }
     bool has(cudnnBackendBehaviorNote_t note) const { return std::find(behaviour.begin(), behaviour.end(), note) != behaviour.end(); }
 
+    bool compiles() const { return has(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION); } ///< a kernel, when a plan is made
+
     /// `multiplies`: of the graph; without products, cuDNN's notes on how they are computed mean nothing.
     bool meets(const engine_demands& d, bool multiplies) const {
         if (d.deterministic && has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
@@ -44,8 +47,9 @@ struct engine {
 
 namespace detail {
 
-/// Those of the first `most` proposals of a heuristic mode that do as demanded, up to `limit`. `refusal`: what cuDNN said of the others.
-inline std::vector<engine> propose(const built_graph& g, const device_description& device, const engine_demands& demands,
+/// Those of the first `most` proposals of a heuristic mode that do as demanded, up to `limit`, and whether these were all proposals.
+/// `refusal`: what cuDNN said of the others.
+inline std::pair<std::vector<engine>, bool> propose(const built_graph& g, const device_description& device, const engine_demands& demands,
                                    cudnnBackendHeurMode_t mode, std::size_t limit, std::int64_t most, std::string& refusal) {
     std::vector<engine> engines;
     std::vector<descriptor> proposals;
@@ -75,26 +79,29 @@ inline std::vector<engine> propose(const built_graph& g, const device_descriptio
             refusal = e.what(); // a way that this device does not have; the next may be one that it has
         }
     }
-    return engines;
+    return {std::move(engines), static_cast<std::int64_t>(proposals.size()) < most};
 }
 
 } // namespace detail
 
 /// The engines that compute a graph on a device as demanded, the one that should be fastest first, no more than `limit`: those that cuDNN's
-/// heuristic mode A proposes or, where it proposes none, the fallbacks. Throws cuda_error with the graph's name and sizes, and cuDNN's
-/// words, where there is none.
+/// heuristic mode A proposes, behind them the fallbacks, some of which A may have proposed. (Mode B proposes what A does.) Throws cuda_error
+/// with the graph's name and sizes, and cuDNN's words, where there is none.
 inline std::vector<engine> find_engines(const built_graph& g, const device_description& device, const engine_demands& demands,
                                         std::size_t limit) {
     constexpr std::int64_t all = 1000;
     const std::int64_t few = static_cast<std::int64_t>(limit); // the first ones mostly do, and cost a tenth of all
     std::string refusal = "none that is as demanded";
+    std::vector<engine> engines;
     for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-        for (const std::int64_t most : {few, all}) {
-            std::vector<engine> engines = detail::propose(g, device, demands, mode, limit, most, refusal);
-            if (!engines.empty() && (engines.size() == limit || most == all)) return engines;
-        }
+        const std::size_t wanted = limit - engines.size();
+        auto [found, complete] = detail::propose(g, device, demands, mode, wanted, few, refusal);
+        if (found.size() < wanted && !complete) found = detail::propose(g, device, demands, mode, wanted, all, refusal).first;
+        std::move(found.begin(), found.end(), std::back_inserter(engines));
+        if (engines.size() == limit) break;
     }
-    throw cuda_error(g.name(), "an engine of cuDNN", refusal);
+    if (engines.empty()) throw cuda_error(g.name(), "an engine of cuDNN", refusal);
+    return engines;
 }
 
 } // namespace umsrep::cuda

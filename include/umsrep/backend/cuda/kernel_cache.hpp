@@ -45,7 +45,7 @@ private:
     static std::string key_of(const nvrtc_api& api, std::span<const std::string> names, int architecture) {
         std::uint64_t sources = hash_name("");
         for (const kernel_source& s : kernel_sources) sources = hash_name(s.text, hash_name(s.name, sources));
-        std::string key = "umsrep kernels 2\nsources " + std::to_string(sources) + "\nNVRTC " + api.version_text() + "\nsm_" +
+        std::string key = "umsrep kernels 3\nsources " + std::to_string(sources) + "\nNVRTC " + api.version_text() + "\nsm_" +
                           std::to_string(architecture) + "\n";
         for (const char* option : nvrtc_options) key += std::string(option) + "\n";
         for (const std::string& name : names) key += name + "\n";

@@ -10,8 +10,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include <umsrep/backend/cuda/graph_trial.hpp>
 #include <umsrep/backend/cuda/kernel/dropout.cuh>
-#include <umsrep/backend/cuda/loaded_kernels.hpp>
+#include <umsrep/backend/cuda/kernel_launcher.hpp>
+#include <umsrep/backend/cuda/machine_options.hpp>
 #include <umsrep/backend/cuda/prepared_graph.hpp>
 
 namespace umsrep::cuda {
@@ -28,18 +30,20 @@ concept machine_like = requires(M& m, const typename M::prepared& ready, const t
     m.upload(on_device, on_host, bytes, q);
     m.download(on_host, on_device, bytes, q);
     m.zero(on_device, bytes);
-    { m.prepare(g, precision{}) } -> std::same_as<std::shared_ptr<const typename M::prepared>>;
+    { m.prepare(g, precision{}, true) } -> std::same_as<std::shared_ptr<const typename M::prepared>>; // whether it will run often
     { ready.workspace() } -> std::convertible_to<std::size_t>;  // bytes
     m.run(ready, arguments, on_device);                         // the last: its workspace
     m.launch(kernel::make_streams{});                           // any body of kernel/
     m.rehearse(work);                                           // calls it; nothing is done, but kernels that it would launch are loaded
     { m.capture(work) } -> std::same_as<typename M::recording>; // calls it; what it gives the queue `compute` is kept instead of done
     m.replay(once);
+    { m.seconds(once) } -> std::same_as<double>; // replays it, waits, and says how long the device took
     { m.make_event() } -> std::same_as<typename M::event>;
     m.mark(e, q); // the event comes when what queue q has been given so far is done
     m.wait(q, e); // queue q goes on when the event has come
     m.wait(e);    // so does the caller
     m.synchronize();
+    { m.held() } -> std::same_as<std::size_t>; // bytes of the device's memory
     { m.rehearsing() } -> std::same_as<bool>;
     { m.capturing() } -> std::same_as<bool>;
     { M::describe() } -> std::same_as<std::string>; // for records
@@ -54,13 +58,13 @@ public:
     using recording = captured_work;
     using event = device_event;
 
-    /// `deterministic`: the same bits in every run. Throws device_error where the backend cannot compute on the device.
-    explicit machine(int device_number = 0, bool deterministic = true)
+    /// Throws device_error where the backend cannot compute on the device.
+    explicit machine(int device_number = 0, const machine_options& o = {})
         : device_{std::make_shared<const device>(device_number)},
           cudnn_{device_->stream()},
           description_{device_number},
           kernels_{device_},
-          deterministic_{deterministic} {}
+          options_{o} {}
     machine(const machine&) = delete;
     machine& operator=(const machine&) = delete;
     ~machine() { driver().context_set(device_->context()); }
@@ -81,15 +85,21 @@ public:
         driver().check(driver().fill(pointer(to), 0, bytes, device_->stream()), "fill memory with zeros");
     }
 
-    /// The same graph is prepared once.
-    std::shared_ptr<const prepared> prepare(const operation_graph& g, precision p) {
-        std::shared_ptr<const prepared>& known = plans_[key_of(g) + std::string(name(p))];
+    /// The same graph is prepared once: its plan is tried and, where it pays because the graph will run `often`, measured against others, in
+    /// memory that is given back. Throws device_error, while work is captured or rehearsed, too.
+    std::shared_ptr<const prepared> prepare(const operation_graph& g, precision p, bool often = false) {
+        machine_options how = options_;
+        if (!often) how.plan = plans::first;
+        std::shared_ptr<const prepared>& known = plans_[key_of(g) + std::string(name(p)) + (how.plan == plans::measured ? " measured" : "")];
         if (known) return known;
+        if (capturing_ || rehearsing_) throw device_error(g.name, "to be prepared before work is captured", "a graph of which there is no plan");
         device_->use();
-        return known = std::make_shared<const prepared>(g, description_, demands_of(p, deterministic_));
+        return known = std::make_shared<const prepared>(g, description_, demands_of(p, how.deterministic), how, plan_cache_,
+                                                        graph_trial<machine>(*this, g));
     }
-    void run(const prepared& g, std::span<const argument> arguments, void* workspace) {
-        if (!idle(1)) g.plan().execute(cudnn_, arguments, workspace);
+    void run(const prepared& g, std::span<const argument> arguments, void* workspace) { run(g.plan(), arguments, workspace); }
+    void run(const graph_plan& p, std::span<const argument> arguments, void* workspace) {
+        if (!idle(1)) p.execute(cudnn_, arguments, workspace);
     }
     template <class Body>
     void launch(const Body& body) {
@@ -101,7 +111,7 @@ public:
     void rehearse(Work&& work) {
         const during now(rehearsing_);
         work();
-        kernels_.load(std::exchange(wanted_, {}));
+        kernels_.kernels().load(std::exchange(wanted_, {}));
     }
     template <class Work>
     recording capture(Work&& work) {
@@ -123,6 +133,19 @@ public:
         if (!idle(1)) driver().check(driver().graph_launch(once.get(), device_->stream()), "replay what was captured");
     }
 
+    double seconds(const recording& once) {
+        device_->use();
+        const device_event begin(device_, CU_EVENT_DEFAULT), end(device_, CU_EVENT_DEFAULT);
+        const driver_api& api = driver();
+        api.check(api.event_record(begin.get(), device_->stream()), "mark an event");
+        replay(once);
+        api.check(api.event_record(end.get(), device_->stream()), "mark an event");
+        api.check(api.event_synchronize(end.get()), "wait for an event");
+        float milliseconds = 0;
+        api.check(api.event_elapsed(&milliseconds, begin.get(), end.get()), "take the time between two events");
+        return 1e-3 * static_cast<double>(milliseconds);
+    }
+
     event make_event() { return event{device_}; }
     void mark(event& e, queue q) {
         if (!idle(1)) driver().check(driver().event_record(e.get(), device_->stream(q)), "mark an event");
@@ -138,9 +161,11 @@ public:
     }
 
     static std::string describe() { return describe_device(); }
+    std::size_t held() const { return device_->held(); }
     bool rehearsing() const { return rehearsing_; }
     bool capturing() const { return capturing_; }
-    const loaded_kernels& kernels() const { return kernels_; }
+    const loaded_kernels& kernels() const { return kernels_.kernels(); }
+    const machine_options& options() const { return options_; }
 
 private:
     /// Sets a flag for as long as it lives.
@@ -163,12 +188,23 @@ private:
     std::shared_ptr<const device> device_;
     cudnn_handle cudnn_;
     device_description description_;
-    loaded_kernels kernels_;
-    bool deterministic_, rehearsing_ = false, capturing_ = false;
+    kernel_launcher kernels_;
+    machine_options options_;
+    file_cache plan_cache_{file_cache::default_folder(), "plan-"};
+    bool rehearsing_ = false, capturing_ = false;
     std::set<std::string> wanted_;
     std::unordered_map<std::string, std::shared_ptr<const prepared>> plans_;
 };
 
-static_assert(machine_like<machine>);
+/// A machine of device 0 with options that are part of its type, so that a model names them:
+///
+///     model<net, on_cuda<cuda::precision::bf16, cuda::machine_with<cuda::machine_options{.plan = cuda::plans::first}>>>
+template <machine_options Options>
+class machine_with : public machine {
+public:
+    machine_with() : machine(0, Options) {}
+};
+
+static_assert(machine_like<machine> && machine_like<machine_with<machine_options{.plan = plans::first}>>);
 
 } // namespace umsrep::cuda

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -8,62 +9,111 @@
 #include <utility>
 #include <vector>
 
+#include <umsrep/backend/cuda/fastest.hpp>
 #include <umsrep/backend/cuda/file_cache.hpp>
 #include <umsrep/backend/cuda/graph_plan.hpp>
+#include <umsrep/backend/cuda/machine_options.hpp>
 
 namespace umsrep::cuda {
 
-/// A graph with the plan that runs it. Plans are kept on disk as JSON: a plan that was kept needs no heuristics, and what cuDNN compiles for
-/// a plan while the program runs is in it.
+/// The first n engines of a graph; of those that are compiled first few where a few will do, for each takes long.
+inline std::vector<engine> candidates_of(const built_graph& g, const device_description& device, const engine_demands& demands,
+                                         const machine_options& o, std::size_t n) {
+    std::vector<engine> engines = find_engines(g, device, demands, n);
+    std::size_t compiled = 0;
+    if (o.plan == plans::measured && n <= o.candidates)
+        std::erase_if(engines, [&](const engine& e) { return e.compiles() && ++compiled > o.compiled; });
+    return engines;
+}
+
+/// A graph with the plan that runs it. Plans are kept on disk as JSON: a plan that was kept needs no heuristics and no measurement, and what
+/// cuDNN compiles for a plan while the program runs is in it.
 class prepared_graph {
 public:
-    /// By the plan that was kept for this graph, device and these demands, under cuDNN of this version; else by the engine that cuDNN's
-    /// heuristics put first among those that do as demanded and of which there is a plan. Throws cuda_error.
-    prepared_graph(const operation_graph& g, const device_description& device, const engine_demands& demands,
-                   const file_cache& plans = {file_cache::default_folder(), "plan-"})
+    /// By the plan that was kept for this graph and device, under the same options and cuDNN of this version; else by one that is chosen as
+    /// `o` says among the engines that do as demanded. `trial`: as graph_trial; every plan is tried before it is taken. One that was kept and
+    /// cannot be read or run is thrown away, and another chosen. Throws device_error that names the graph.
+    template <class Trial>
+    prepared_graph(const operation_graph& g, const device_description& device, const engine_demands& demands, const machine_options& o,
+                   const file_cache& cache, Trial&& trial)
         : graph_{g} {
-        const std::string key = "umsrep plan 1\ncuDNN " + std::to_string(cudnn().version()) +
-                                (demands.deterministic ? " deterministic" : "") + (demands.strict ? " strict" : "") + "\n" + device.json() +
-                                "\n" + key_of(g);
-        if (const auto kept = plans.find(key)) {
-            try {
-                plan_.emplace(graph_, std::string_view(*kept), device);
-                kept_ = true;
-                return;
-            } catch (const cuda_error&) { // it cannot be used here, so another takes its place
-            }
-        }
-        choose(device, demands);
+        const std::string key = key_of(device, demands, o) + cuda::key_of(g), refusal = take_kept(cache, key, device, trial);
+        if (chosen_) return;
         try {
-            plans.keep(key, plan_->json()); // where it cannot be kept, it is made again next time
-        } catch (const cuda_error&) {       // not every engine's plan has JSON
+            choose(device, demands, o, trial);
+        } catch (const device_error& e) {
+            if (refusal.empty()) throw;
+            throw device_error(std::string(e.what()) + "; and of the plan that was kept: " + refusal);
+        }
+        try {
+            cache.keep(key, chosen_->plan.json()); // where it cannot be kept, it is made again next time
+        } catch (const cuda_error&) {              // not every engine's plan has JSON
         }
     }
 
-    std::size_t workspace() const { return static_cast<std::size_t>(plan_->workspace()); }
-    const graph_plan& plan() const { return *plan_; }
-    bool was_kept() const { return kept_; }
+    std::size_t workspace() const { return static_cast<std::size_t>(plan().workspace()); }
+    const graph_plan& plan() const { return chosen_->plan; }
+    bool was_kept() const { return !chosen_->from; }
 
 private:
-    void choose(const device_description& device, const engine_demands& demands) {
-        constexpr std::size_t one = 1, many = 32; // the first mostly does, and is found faster
-        for (const std::size_t limit : {one, many}) {
-            engines_ = find_engines(graph_, device, demands, limit);
-            for (std::size_t i = 0; i < engines_.size(); ++i) {
-                try {
-                    plan_.emplace(graph_, engines_[i], device);
-                    return;
-                } catch (const cuda_error&) {
-                    if (limit == many && i + 1 == engines_.size()) throw; // an engine that was offered need not have a plan
-                }
-            }
+    /// A plan, and the engine that it was made from, to which it refers.
+    struct choice {
+        std::optional<engine> from;
+        graph_plan plan;
+    };
+
+    static std::string key_of(const device_description& device, const engine_demands& demands, const machine_options& o) {
+        std::string how = "first";
+        if (o.plan == plans::measured) how = "measured " + std::to_string(o.candidates) + ", compiled " + std::to_string(o.compiled);
+        return "umsrep plan 2\ncuDNN " + std::to_string(cudnn().version()) + (demands.deterministic ? " deterministic" : "") +
+               (demands.strict ? " strict" : "") + "\n" + how + ", workspace " + std::to_string(o.workspace) + "\n" + device.json() + "\n";
+    }
+
+    /// What was wrong with the plan that was kept, or nothing.
+    template <class Trial>
+    std::string take_kept(const file_cache& cache, const std::string& key, const device_description& device, Trial& trial) {
+        const auto kept = cache.find(key);
+        if (!kept) return {};
+        try {
+            chosen_.emplace(choice{std::nullopt, graph_plan(graph_, std::string_view(*kept), device)});
+            trial.check(chosen_->plan);
+            return {};
+        } catch (const device_error& e) {
+            chosen_.reset();
+            cache.forget(key);
+            return e.what();
         }
     }
 
-    built_graph graph_; ///< the plan refers to these
-    std::vector<engine> engines_;
-    std::optional<graph_plan> plan_;
-    bool kept_ = false;
+    template <class Trial>
+    void choose(const device_description& device, const engine_demands& demands, const machine_options& o, Trial& trial) {
+        const bool measured = o.plan == plans::measured;
+        if (measured) reserve(trial);
+        chosen_.emplace(fastest(
+            graph_.name(), measured ? std::max<std::size_t>(o.candidates, 1) : 1, o.workspace,
+            [&](std::size_t n) { return candidates_of(graph_, device, demands, o, n); },
+            [&](engine e) {
+                graph_plan plan(graph_, e, device);
+                return choice{std::move(e), std::move(plan)};
+            },
+            [&](const choice& c, double least) {
+                if (measured) return trial.seconds(c.plan, least);
+                trial.check(c.plan);
+                return 0.0;
+            }));
+    }
+    /// So that it is said once, and not of each candidate, where there is no room to measure in.
+    template <class Trial>
+    void reserve(Trial& trial) const {
+        try {
+            trial.reserve();
+        } catch (const device_error& e) {
+            throw device_error(graph_.name(), "memory to measure plans in (plans::first needs none)", e.what());
+        }
+    }
+
+    built_graph graph_; ///< the plan refers to it
+    std::optional<choice> chosen_;
 };
 
 } // namespace umsrep::cuda

@@ -94,7 +94,7 @@ public:
             if (i.w.ours()) {
                 workspace = std::max(workspace, i.w.kernel == own_kernel::of_node ? own_workspace_bytes(x, n) : 0);
             } else {
-                i.ready = machine_->prepare(i.w.graph, P);
+                i.ready = machine_->prepare(i.w.graph, P, n == capacity_); // smaller ones are what is left over
                 workspace = std::max(workspace, i.ready->workspace());
             }
             for (const operand& o : i.w.operands)

@@ -40,6 +40,13 @@ struct tensor {
     bool inside = false;                  ///< an intermediate of its graph
     bool by_value = false;                ///< a scalar on the host, read when the plan is executed
 
+    /// Elements from the first to the last, with what lies between them.
+    constexpr std::int64_t extent_in_memory() const {
+        std::int64_t last = 0;
+        for (std::size_t k = 0; k < 4; ++k) last += (size[k] - 1) * stride[k];
+        return last + 1;
+    }
+
     friend bool operator==(const tensor&, const tensor&) = default;
 };
 

@@ -213,19 +213,22 @@ public:
         session_->changed(nullptr);
     }
 
-    /// Bytes on the device. `border`: the blocks by which batches come.
+    /// Bytes on the device, all that the model holds there: what its predictions need is among them. `border`: the blocks by which batches
+    /// come; `workspace`: scratch memory, and what no other word is for: layers' copies of weights, constants, tables, a weight average. What
+    /// the driver and the libraries take for themselves is not known.
     memory allocated() const {
         memory m;
         const parameter_layout& l = store_->layout();
-        m.parameters = static_cast<std::int64_t>(static_cast<std::size_t>(l.matrices() + l.vectors() + l.statistics()) * sizeof(float));
+        const auto sets = static_cast<std::ptrdiff_t>(std::max<std::size_t>(1, head_count)); // of statistics
+        m.parameters = static_cast<std::int64_t>(static_cast<std::size_t>(l.matrices() + l.vectors() + sets * l.statistics()) * sizeof(float));
         m.gradients = static_cast<std::int64_t>(static_cast<std::size_t>(moving_.tensors().matrices()) * sizeof(stored) +
                                                 static_cast<std::size_t>(moving_.tensors().vectors()) * sizeof(float));
         m.moments = moving_.moment_bytes();
         const work_memory<Machine>& w = turns_.front().run.memory();
         m.arena = static_cast<std::int64_t>(w.arena.bytes());
-        m.workspace = static_cast<std::int64_t>(w.workspace.bytes() + w.scratch.bytes());
         m.saved_statistics = static_cast<std::int64_t>(w.state.bytes());
         m.border = static_cast<std::int64_t>((1 + parcels_.size()) * block_.bytes());
+        m.workspace = static_cast<std::int64_t>(machine_->held()) - m.total();
         return m;
     }
 
