@@ -93,7 +93,7 @@ TEST_CASE("machine code is for the architecture itself, PTX for one before it, a
     CHECK(cuda::target_for(89, known).text() == "compute_80");
     CHECK(cuda::target_for(100, known).text() == "compute_90");
     CHECK(message_of<device_error>([&] { cuda::target_for(70, known); }) ==
-          "NVRTC: sm_70: expected architecture sm_75 or newer, got an older one");
+          "NVRTC: expected an architecture that it knows, sm_75 or newer, got sm_70");
 }
 
 TEST_CASE("of several NVRTCs the first that the driver understands is taken; where there is none, those that were found are named") {

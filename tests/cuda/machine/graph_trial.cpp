@@ -115,7 +115,8 @@ TEST_CASE("where there is no memory a plan goes untried, but is not timed") {
     cuda::graph_trial trial(m, g);
     trial.check(*ready);
     CHECK(m.graphs() == 0);
-    CHECK(message_of<device_error>([&] { trial.seconds(*ready, graph_trial_test::no_limit); }).starts_with("the host's machine: expected at most 16 bytes"));
+    const std::string message = message_of<device_error>([&] { trial.seconds(*ready, graph_trial_test::no_limit); });
+    CHECK(message.starts_with("the host's machine: expected at most 16 bytes"));
 }
 
 TEST_CASE("nothing is tried while work is captured or rehearsed") {
@@ -138,7 +139,8 @@ TEST_CASE("a max pool's backward is tried with indices of pixels that are in the
         for (int y = 0; y < n.out.h; ++y)
             for (int x = 0; x < n.out.w; ++x) {
                 const int i = index[static_cast<std::size_t>((y * n.out.w + x) * 8 + 3)];
-                const int row = y * n.a.stride.h - n.a.padding.h + i / n.a.kernel.w, column = x * n.a.stride.w - n.a.padding.w + i % n.a.kernel.w;
+                const int row = y * n.a.stride.h - n.a.padding.h + i / n.a.kernel.w;
+                const int column = x * n.a.stride.w - n.a.padding.w + i % n.a.kernel.w;
                 CHECK(i < n.a.kernel.h * n.a.kernel.w);
                 CHECK((row >= 0 && row < n.in.h && column >= 0 && column < n.in.w));
             }

@@ -214,7 +214,10 @@ TEST_CASE("plans that need more scratch memory than is allowed are passed over w
     const cuda::device_description device = plans::h200();
     const cuda::built_graph g(plans::weight_gradient());
     std::int64_t least = std::numeric_limits<std::int64_t>::max(), most = 0;
-    for (const cuda::engine& e : cuda::find_engines(g, device, {}, 32)) least = std::min(least, e.workspace), most = std::max(most, e.workspace);
+    for (const cuda::engine& e : cuda::find_engines(g, device, {}, 32)) {
+        least = std::min(least, e.workspace);
+        most = std::max(most, e.workspace);
+    }
     REQUIRE(least < most);
     for (const cuda::plans how : {cuda::plans::first, cuda::plans::measured}) {
         plans::fake_trial trial;

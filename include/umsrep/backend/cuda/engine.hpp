@@ -49,8 +49,9 @@ namespace detail {
 
 /// Those of the first `most` proposals of a heuristic mode that do as demanded, up to `limit`, and whether these were all proposals.
 /// `refusal`: what cuDNN said of the others.
-inline std::pair<std::vector<engine>, bool> propose(const built_graph& g, const device_description& device, const engine_demands& demands,
-                                   cudnnBackendHeurMode_t mode, std::size_t limit, std::int64_t most, std::string& refusal) {
+inline std::pair<std::vector<engine>, bool> propose(const built_graph& g, const device_description& device,
+                                                    const engine_demands& demands, cudnnBackendHeurMode_t mode, std::size_t limit,
+                                                    std::int64_t most, std::string& refusal) {
     std::vector<engine> engines;
     std::vector<descriptor> proposals;
     try {

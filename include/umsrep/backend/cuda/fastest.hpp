@@ -47,7 +47,8 @@ auto fastest(const std::string& name, std::size_t most, std::int64_t workspace, 
     constexpr std::size_t many = 32; // to list them all takes long, and the first ones mostly do
     for (const bool again : {false, true}) {
         auto candidates = list(again ? std::max(most, many) : most);
-        const auto large = std::stable_partition(candidates.begin(), candidates.end(), [&](const auto& c) { return c.workspace <= workspace; });
+        const auto small = [&](const auto& c) { return c.workspace <= workspace; };
+        const auto large = std::stable_partition(candidates.begin(), candidates.end(), small);
         std::stable_sort(large, candidates.end(), [](const auto& a, const auto& b) { return a.workspace < b.workspace; });
         if (time_those(candidates.begin(), large) || (again && time_those(large, candidates.end()))) break;
     }

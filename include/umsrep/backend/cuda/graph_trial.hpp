@@ -32,8 +32,9 @@ inline std::vector<std::int8_t> first_pixels(const resample& r) {
     return all;
 }
 
-/// A graph run in memory of its own, by one plan or another: whether a plan runs, and how long it takes, is known before anything of a model
-/// depends on it. The memory holds zeros, and indices that a pool may have found; it is taken when the first plan is tried. Not while work is captured or rehearsed.
+/// A graph run in memory of its own, by one plan or another: whether a plan runs, and how long it takes, is known before anything of a
+/// model depends on it. The memory holds zeros, and indices that a pool may have found; it is taken when the first plan is tried. Not while
+/// work is captured or rehearsed.
 template <class Machine>
 class graph_trial {
 public:
@@ -76,9 +77,9 @@ public:
         machine_->synchronize();
     }
 
-    /// Seconds that a run takes on the device: the median of a few measurements, each of as many runs in a row as make a millisecond. The runs
-    /// are captured, as those of a model are, so what the host does to begin each is not in it; a plan that cannot be captured is refused, too.
-    /// One that takes more than twice `least` is measured once. Throws device_error.
+    /// Seconds that a run takes on the device: the median of a few measurements, each of as many runs in a row as make a millisecond. The
+    /// runs are captured, as those of a model are, so what the host does to begin each is not in it; a plan that cannot be captured is
+    /// refused, too. One that takes more than twice `least` is measured once. Throws device_error.
     template <class Plan>
     double seconds(const Plan& p, double least) {
         reserve();

@@ -90,9 +90,10 @@ public:
     std::shared_ptr<const prepared> prepare(const operation_graph& g, precision p, bool often = false) {
         machine_options how = options_;
         if (!often) how.plan = plans::first;
-        std::shared_ptr<const prepared>& known = plans_[key_of(g) + std::string(name(p)) + (how.plan == plans::measured ? " measured" : "")];
+        const std::string key = key_of(g) + std::string(name(p)) + (how.plan == plans::measured ? " measured" : "");
+        std::shared_ptr<const prepared>& known = plans_[key];
         if (known) return known;
-        if (capturing_ || rehearsing_) throw device_error(g.name, "to be prepared before work is captured", "a graph of which there is no plan");
+        if (capturing_ || rehearsing_) throw device_error(g.name, "a plan that was made before work is captured", "none");
         device_->use();
         return known = std::make_shared<const prepared>(g, description_, demands_of(p, how.deterministic), how, plan_cache_,
                                                         graph_trial<machine>(*this, g));

@@ -11,8 +11,8 @@
 
 #include <nvrtc.h>
 
-#include <umsrep/backend/cuda/kernel/sources.hpp>
 #include <umsrep/backend/cuda/driver.hpp>
+#include <umsrep/backend/cuda/kernel/sources.hpp>
 #include <umsrep/backend/cuda/library.hpp>
 
 namespace umsrep::cuda {
@@ -100,8 +100,8 @@ auto open_for_driver(std::span<const char* const> names, int driver, Open open) 
         tried += (tried.empty() ? "" : " or ") + std::string(name);
     }
     if (found.empty()) throw device_error("NVRTC", tried + " to be there", missing);
-    throw device_error("NVRTC", "one of CUDA " + std::to_string(driver / 1000) + " or older, as the NVIDIA driver is for CUDA " + cuda_version_text(driver),
-                       found);
+    const std::string understood = "one of CUDA " + std::to_string(driver / 1000) + " or older";
+    throw device_error("NVRTC", understood + ", as the NVIDIA driver is for CUDA " + cuda_version_text(driver), found);
 }
 
 /// NVRTC's functions, loaded by the first call: of the newest that is installed and that the driver understands. Throws device_error where
@@ -123,9 +123,10 @@ struct compile_target {
 /// `known`: from the oldest on. Throws device_error where the architecture is older than all of them.
 inline compile_target target_for(int architecture, std::span<const int> known) {
     const auto after = std::upper_bound(known.begin(), known.end(), architecture);
-    if (after == known.begin())
-        throw device_error("NVRTC: sm_" + std::to_string(architecture),
-                           known.empty() ? "any architecture" : "architecture sm_" + std::to_string(known.front()) + " or newer", "an older one");
+    if (after == known.begin()) {
+        const std::string oldest = known.empty() ? "" : ", sm_" + std::to_string(known.front()) + " or newer";
+        throw device_error("NVRTC", "an architecture that it knows" + oldest, "sm_" + std::to_string(architecture));
+    }
     const int nearest = *std::prev(after);
     return {nearest, nearest == architecture};
 }
