@@ -16,6 +16,24 @@ set_tests_properties(cuda_gpu PROPERTIES LABELS "cuda;gpu" SKIP_REGULAR_EXPRESSI
 target_compile_options(test_cuda_gpu PRIVATE -O0)
 target_compile_definitions(test_cuda_support PRIVATE UMSREP_TEST_DEVICES="${CMAKE_CURRENT_SOURCE_DIR}/cuda/devices" UMSREP_CUDA_STUB="${UMSREP_CUDA_STUB}")
 
+# Libraries in the places of the driver and of cuDNN, under their names, that compute nothing. One program opens them by their paths.
+foreach(library IN ITEMS "driver cuda 1" "cudnn cudnn_graph 9")
+    string(REPLACE " " ";" library "${library}")
+    list(GET library 0 source)
+    list(GET library 1 name)
+    list(GET library 2 version)
+    add_library(umsrep_fake_${source} SHARED cuda/driver/fake/${source}.cpp)
+    target_link_libraries(umsrep_fake_${source} PRIVATE umsrep_settings umsrep_cuda)
+    set_target_properties(umsrep_fake_${source} PROPERTIES OUTPUT_NAME ${name} SOVERSION ${version} LIBRARY_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/fake_libraries")
+    string(TOUPPER ${source} upper)
+    target_compile_definitions(test_cuda_driver PRIVATE UMSREP_FAKE_${upper}="$<TARGET_FILE:umsrep_fake_${source}>")
+    add_dependencies(test_cuda_driver umsrep_fake_${source})
+endforeach()
+target_link_libraries(umsrep_fake_cudnn PRIVATE umsrep_fake_driver)
+# Every other one finds the real ones, or none: these are in no folder where libraries are looked for.
+target_link_libraries(test_cuda_driver PRIVATE umsrep_test_kernels)
+target_compile_options(test_cuda_driver PRIVATE -O0)
+
 # A driver that is there and does nothing.
 if(UMSREP_CUDA_STUB)
     set(folder "${CMAKE_CURRENT_BINARY_DIR}/stub_driver")

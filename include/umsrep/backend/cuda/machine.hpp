@@ -98,7 +98,14 @@ public:
         return known = std::make_shared<const prepared>(g, description_, demands_of(p, how.deterministic), how, plan_cache_,
                                                         graph_trial<machine>(*this, g));
     }
-    void run(const prepared& g, std::span<const argument> arguments, void* workspace) { run(g.plan(), arguments, workspace); }
+    void run(const prepared& g, std::span<const argument> arguments, void* workspace) {
+        try {
+            run(g.plan(), arguments, workspace);
+        } catch (const cuda_error&) {
+            g.forget(); // so that the next run of the program chooses anew
+            throw;
+        }
+    }
     void run(const graph_plan& p, std::span<const argument> arguments, void* workspace) {
         if (!idle(1)) p.execute(cudnn_, arguments, workspace);
     }

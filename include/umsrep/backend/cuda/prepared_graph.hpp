@@ -35,9 +35,9 @@ public:
     /// cannot be read or run is thrown away, and another chosen. Throws device_error that names the graph.
     template <class Trial>
     prepared_graph(const operation_graph& g, const device_description& device, const engine_demands& demands, const machine_options& o,
-                   const file_cache& cache, Trial&& trial)
-        : graph_{g} {
-        const std::string key = key_of(device, demands, o) + cuda::key_of(g), refusal = take_kept(cache, key, device, trial);
+                   file_cache cache, Trial&& trial)
+        : graph_{g}, cache_{std::move(cache)}, key_{key_of(device, demands, o) + cuda::key_of(g)} {
+        const std::string refusal = take_kept(device, trial);
         if (chosen_) return;
         try {
             choose(device, demands, o, trial);
@@ -46,7 +46,7 @@ public:
             throw device_error(std::string(e.what()) + "; and of the plan that was kept: " + refusal);
         }
         try {
-            cache.keep(key, chosen_->plan.json()); // where it cannot be kept, it is made again next time
+            cache_.keep(key_, chosen_->plan.json()); // where it cannot be kept, it is made again next time
         } catch (const cuda_error&) {              // not every engine's plan has JSON
         }
     }
@@ -54,6 +54,8 @@ public:
     std::size_t workspace() const { return static_cast<std::size_t>(plan().workspace()); }
     const graph_plan& plan() const { return chosen_->plan; }
     bool was_kept() const { return !chosen_->from; }
+    /// Throws the plan out of what is kept; it stays in use.
+    void forget() const { cache_.forget(key_); }
 
 private:
     /// A plan, and the engine that it was made from, to which it refers.
@@ -71,8 +73,8 @@ private:
 
     /// What was wrong with the plan that was kept, or nothing.
     template <class Trial>
-    std::string take_kept(const file_cache& cache, const std::string& key, const device_description& device, Trial& trial) {
-        const auto kept = cache.find(key);
+    std::string take_kept(const device_description& device, Trial& trial) {
+        const auto kept = cache_.find(key_);
         if (!kept) return {};
         try {
             chosen_.emplace(choice{std::nullopt, graph_plan(graph_, std::string_view(*kept), device)});
@@ -80,7 +82,7 @@ private:
             return {};
         } catch (const device_error& e) {
             chosen_.reset();
-            cache.forget(key);
+            forget();
             return e.what();
         }
     }
@@ -113,6 +115,8 @@ private:
     }
 
     built_graph graph_; ///< the plan refers to it
+    file_cache cache_;
+    std::string key_;
     std::optional<choice> chosen_;
 };
 
