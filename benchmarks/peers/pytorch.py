@@ -16,6 +16,7 @@ def prepare(a):
     images, targets = images.to(a.device), {name: t.to(a.device) for name, t in targets.items()}
     if a.device == "cuda":
         facts["device"] = torch.cuda.get_device_name()
+        torch.backends.cudnn.benchmark = True  # as umsrep does: engines are chosen by measurement
     if a.channels_last:
         net, images = net.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)
     if a.what == "train":

@@ -8,10 +8,13 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include <dlfcn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -51,8 +54,8 @@ public:
     }
     ~libraries() { // all was given back
         CHECK(state_->blocks.empty());
-        for (const int left : {state_->contexts, state_->streams, state_->events, state_->graphs, state_->instances, state_->modules,
-                               state_->handles, state_->descriptors})
+        for (const int left : {state_->contexts.load(), state_->modules.load(), state_->streams, state_->events, state_->graphs,
+                               state_->instances, state_->handles, state_->descriptors})
             CHECK(left == 0);
     }
     libraries(const libraries&) = delete;
@@ -128,6 +131,57 @@ TEST_CASE("kernels are loaded once for all machines of a process, and go with th
     CHECK(l->modules == 1);
     second.reset();
     CHECK(l->modules == 0);
+}
+
+TEST_CASE("threads that want the same kernels at once get one image of them") {
+    libraries l;
+    if (!l) return;
+    const int before = l->images;
+    const std::shared_ptr<cuda::loaded_kernels> kept = cuda::loaded_kernels::of(0); // for as long as the threads come and go
+    const std::string name = cuda::kernel_name<decltype(driver_test::copy({}, {}))>();
+    std::vector<CUfunction> found(4, nullptr);
+    std::vector<std::thread> threads;
+    for (CUfunction& f : found)
+        threads.emplace_back([&f, &name] {
+            const auto kernels = cuda::loaded_kernels::of(0);
+            kernels->load({name});
+            f = kernels->find(name);
+        });
+    for (std::thread& t : threads) t.join();
+    for (const CUfunction f : found) CHECK((f != nullptr && f == kept->find(name)));
+    CHECK(l->images == before + 1);
+}
+
+TEST_CASE("processes that choose a plan at once all get one, and one is kept") {
+    libraries l;
+    if (!l) return;
+    l->engines = {{5, 3e-4}, {6, 1e-4}};
+    std::vector<::pid_t> processes;
+    for (int i = 0; i < 3; ++i) {
+        const ::pid_t process = ::fork();
+        REQUIRE(process >= 0);
+        if (process == 0) {
+            bool good = true;
+            try {
+                for (int k = 0; k < 10; ++k) {
+                    cuda::machine m;
+                    good = good && prepared_with(m) == 6;
+                }
+            } catch (...) {
+                good = false;
+            }
+            ::_exit(good ? 0 : 1);
+        }
+        processes.push_back(process);
+    }
+    for (const ::pid_t process : processes) {
+        int status = -1;
+        CHECK(::waitpid(process, &status, 0) == process);
+        CHECK(status == 0);
+    }
+    int files = 0;
+    for ([[maybe_unused]] const auto& file : std::filesystem::directory_iterator(l.folder() / "umsrep")) ++files;
+    CHECK(files == 1);
 }
 
 TEST_CASE("of what runs often the fastest plan is chosen and kept; another machine takes it without asking; of the rest, the first") {

@@ -21,7 +21,6 @@ struct machine_options {
     std::size_t compiled = 3;         ///< of them such as cuDNN compiles first, which takes half a second each
     std::int64_t workspace = 256_MiB; ///< scratch memory that a plan may need; those that need more are passed over where others run
     bool deterministic = true;        ///< engines give the same bits in every run
-    friend constexpr bool operator==(const machine_options&, const machine_options&) = default;
 };
 
 } // namespace umsrep::cuda

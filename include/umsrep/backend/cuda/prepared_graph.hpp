@@ -110,7 +110,7 @@ private:
         try {
             trial.reserve();
         } catch (const device_error& e) {
-            throw device_error(graph_.name(), "memory to measure plans in (plans::first needs none)", e.what());
+            throw device_error(graph_.name(), "memory to measure plans in (a smaller batch needs less, plans::first none)", e.what());
         }
     }
 

@@ -8,9 +8,7 @@
 
 #undef cuEventElapsedTime // newer headers give the name to a newer function
 
-struct CUctx_st {
-    int users = 0;
-};
+struct CUctx_st {};
 struct CUstream_st {
     bool captured = false;
     std::vector<std::function<void()>> work;
@@ -38,7 +36,7 @@ thread_local CUcontext current = nullptr;
 thread_local int captures = 0; ///< streams that this thread captures
 
 /// CUDA_SUCCESS where a context is current.
-CUresult in_context() { return current == &primary && primary.users > 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT; }
+CUresult in_context() { return current == &primary && all.contexts > 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT; }
 /// The same for what must not be done while work is captured.
 CUresult outside_capture() { return captures > 0 ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : in_context(); }
 std::size_t used() {
@@ -111,13 +109,11 @@ CUresult cuDeviceGetAttribute(int* value, CUdevice_attribute which, CUdevice) {
     return CUDA_SUCCESS;
 }
 CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice) {
-    ++primary.users;
     ++all.contexts;
     *context = &primary;
     return CUDA_SUCCESS;
 }
 CUresult cuDevicePrimaryCtxRelease(CUdevice) {
-    --primary.users;
     --all.contexts;
     return CUDA_SUCCESS;
 }

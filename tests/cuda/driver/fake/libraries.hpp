@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -26,8 +27,9 @@ struct engine {
 struct state {
     std::size_t memory = std::size_t{1} << 30; ///< bytes of the device
     std::map<CUdeviceptr, std::size_t> blocks;
-    int contexts = 0, streams = 0, events = 0, graphs = 0, instances = 0, modules = 0; ///< that are there now
-    int images = 0;                                                                     ///< modules that were ever loaded
+    int streams = 0, events = 0, graphs = 0, instances = 0; ///< that are there now
+    std::atomic<int> contexts = 0, modules = 0;             ///< the same, of what threads share
+    std::atomic<int> images = 0;                            ///< modules that were ever loaded
     int launches = 0, replays = 0;
     double clock = 0; ///< seconds
 
