@@ -54,7 +54,7 @@ struct device_side {
                 const auto i = static_cast<std::size_t>(first);
                 const auto count = static_cast<unsigned>(std::min<std::ptrdiff_t>(kernel::chunk_length, group.end - first));
                 table.push_back({&w[i], &g[i], &m[i], &v[i], &copy[i], &start[i], count, i < 5000 ? 0U : 1U,
-                                 static_cast<float>(group.lr_scale), static_cast<float>(group.decay_scale)});
+                                 group.lr_scale, group.decay_scale});
             }
         squares.resize(table.size());
         state.loss_scale = 1;
@@ -73,13 +73,12 @@ struct device_side {
     void step(const Optimizer& o, double max_norm, unsigned growth_interval = 0) {
         prepare(max_norm, o.beta1, o.beta2, growth_interval);
         map_on_host(kernel::adam<G, C>{chunks(), table.data(), view(), static_cast<float>(1 - o.beta1), static_cast<float>(1 - o.beta2),
-                                       static_cast<float>(o.beta2), static_cast<float>(o.epsilon), static_cast<float>(o.weight_decay),
-                                       std::is_same_v<Optimizer, optim::adamw>});
+                                       static_cast<float>(o.beta2), static_cast<float>(o.epsilon), o.weight_decay, std::is_same_v<Optimizer, optim::adamw>});
     }
     void step(const optim::sgd& o, double max_norm) {
         prepare(max_norm, 0, 0);
         map_on_host(kernel::sgd<G, C>{chunks(), table.data(), view(), static_cast<float>(o.momentum), o.nesterov,
-                                      static_cast<float>(o.weight_decay)});
+                                      o.weight_decay});
     }
 };
 
@@ -126,6 +125,23 @@ TEST_CASE("adam, adamw and sgd move parameters as the project's optimisers do, i
         check_ten_steps<fp16, fp16>(optim::sgd{.lr = 0.05, .momentum = 0.9, .weight_decay = 0.01}, max_norm, 256);
         check_ten_steps<bf16, bf16>(optim::sgd{.lr = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01}, max_norm, 1);
     }
+}
+
+TEST_CASE("AdamW shrinks parameters to the bit as the project's does: by a factor that is taken in double and rounded once") {
+    random_stream random(seed{2}, "rates");
+    device_side<float, float> d;
+    int otherwise = 0; // in floats
+    for (int i = 0; i < 200; ++i) {
+        const double lr = random.uniform(), decay = random.uniform();
+        d.order.lr = lr;
+        std::vector<float> expected = d.w, zeros(size), m(size), v(size);
+        optim::update_groups(optim::adamw{.lr = lr, .weight_decay = decay}, std::span<const optim::parameter_group>{groups},
+                             std::span{expected}, zeros, {m, v}, 1);
+        d.step(optim::adamw{.lr = lr, .weight_decay = decay}, 0);
+        REQUIRE(same_bits(d.w, expected));
+        otherwise += 1 - static_cast<float>(lr) * static_cast<float>(decay) != static_cast<float>(1 - lr * decay);
+    }
+    CHECK(otherwise > 0);
 }
 
 TEST_CASE("a gradient that is not finite moves nothing and halves the loss scale; good steps double it") {

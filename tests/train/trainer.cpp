@@ -6,6 +6,7 @@
 
 #include "../backend/deferring.hpp"
 #include "../support/bits.hpp"
+#include "../support/message_of.hpp"
 #include "../support/tiny.hpp"
 
 using namespace umsrep;
@@ -50,6 +51,17 @@ TEST_CASE("joint training lowers every head's loss") {
     for (std::size_t head = 0; head < 2; ++head)
         CHECK(h.epochs.back().train_loss[head] < 0.7 * h.epochs.front().train_loss[head]);
     CHECK(h.epochs.back().train_loss[2] < h.epochs.front().train_loss[2]);
+}
+
+TEST_CASE("a trainer refuses an optimiser whose settings cannot work, before anything moves") {
+    tiny_model m{seed{1}};
+    const auto refused = [&](const auto& optimizer) {
+        return test::message_of<option_error>([&] { trainer t{m, joint<all>{}, optimizer, batch{4}}; });
+    };
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    CHECK(refused(optim::adamw{.lr = nan}) == "adamw lr: expected a finite value >= 0, got nan");
+    CHECK(refused(optim::adam{.epsilon = -1}) == "adam epsilon: expected a finite value > 0, got -1.000000");
+    CHECK(refused(optim::sgd{.momentum = nan}) == "sgd momentum: expected a value in [0, 1), got nan");
 }
 
 TEST_CASE("the same seed and data give the same bits, for every number of threads") {

@@ -70,7 +70,9 @@ inline std::string training_json(const encoder_record& r) {
                           {"valid_loss", e.valid_loss},
                           {"monitor", e.monitor},
                           {"best", e.best},
-                          {"seconds", e.seconds}});
+                          {"seconds", e.seconds},
+                          {"skipped_steps", e.skipped_steps},
+                          {"loss_scale", e.loss_scale}});
     return nlohmann::ordered_json{{"seed", r.random}, {"heads", r.training.heads}, {"epochs", std::move(epochs)}}.dump();
 }
 
@@ -85,7 +87,8 @@ inline void training_from(const nlohmann::json& j, encoder_record& r) {
     r.training.heads = j.at("heads").get<std::vector<std::string>>();
     for (const auto& e : j.at("epochs"))
         r.training.epochs.push_back({e.at("epoch").get<int>(), real(e.at("learning_rate")), losses(e.at("train_loss")),
-                                     losses(e.at("valid_loss")), real(e.at("monitor")), e.at("best").get<bool>(), real(e.at("seconds"))});
+                                     losses(e.at("valid_loss")), real(e.at("monitor")), e.at("best").get<bool>(), real(e.at("seconds")),
+                                     e.value("skipped_steps", std::int64_t{0}), e.value("loss_scale", 1.0)}); // not in older files
 }
 
 /// A text of the metadata as whatever `parse` makes of its JSON.

@@ -34,6 +34,16 @@ void adam_pass(std::span<T> w, std::span<const T> g, std::array<std::span<T>, 2>
     });
 }
 
+/// Of adam and adamw.
+template <class Adam>
+void check_adam(const char* name, const Adam& a) {
+    check_rate(name, "lr", a.lr);
+    check_kept(name, "beta1", a.beta1);
+    check_kept(name, "beta2", a.beta2);
+    check_positive(name, "epsilon", a.epsilon);
+    check_rate(name, "weight_decay", a.weight_decay);
+}
+
 } // namespace detail
 
 /// Adam as PyTorch's torch.optim.Adam, its defaults included. Source: Kingma & Ba, "Adam: a method for stochastic optimization",
@@ -46,11 +56,16 @@ struct adam {
     double epsilon = 1e-8;
     double weight_decay = 0.0; ///< L2: added to the gradient
 
+    void check() const { detail::check_adam("adam", *this); }
+
     template <class T>
     void update(std::span<T> w, std::span<const std::type_identity_t<T>> g,
                 std::array<std::span<std::type_identity_t<T>>, moments> state, std::int64_t step, double step_lr,
                 double step_weight_decay) const {
+        check();
         detail::check_update("adam", w, g, state, step);
+        detail::check_rate("adam", "lr of the step", step_lr);
+        detail::check_rate("adam", "weight_decay of the step", step_weight_decay);
         detail::adam_pass(w, g, state, step, step_lr, beta1, beta2, epsilon, 1.0, step_weight_decay);
     }
 };

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 
@@ -41,5 +42,36 @@ void check_update(const char* optimizer, std::span<T> w, std::span<const T> g, c
     if (step < 1) throw option_error(std::string{optimizer} + " step", "a count from 1", std::to_string(step));
 }
 
+// Settings that would end in weights that are no numbers; NaN is within no bounds.
+inline void check_setting(bool good, const char* optimizer, const char* setting, const char* expected, double value) {
+    if (!good) throw option_error(std::string{optimizer} + ' ' + setting, expected, std::to_string(value));
+}
+/// A learning rate or a weight decay; 0 is one.
+inline void check_rate(const char* optimizer, const char* setting, double value) {
+    check_setting(value >= 0.0 && value <= double{std::numeric_limits<float>::max()}, optimizer, setting, "a finite value >= 0", value);
+}
+/// How much of a moving mean is kept from step to step.
+inline void check_kept(const char* optimizer, const char* setting, double value) {
+    check_setting(value >= 0.0 && value < 1.0, optimizer, setting, "a value in [0, 1)", value);
+}
+/// What keeps a division from one by 0, also in floats whose smallest ones are flushed to 0.
+inline void check_positive(const char* optimizer, const char* setting, double value) {
+    check_setting(value >= double{std::numeric_limits<float>::min()} && value <= double{std::numeric_limits<float>::max()}, optimizer, setting,
+                  "a finite value > 0", value);
+}
+
 } // namespace detail
+
+/// Throws option_error, naming the setting, where an optimiser has one that cannot work. One's own says what it refuses by a member
+/// `check()`; without, its rates are checked.
+template <optimizer Optimizer>
+void check(const Optimizer& o) {
+    if constexpr (requires { o.check(); }) {
+        o.check();
+    } else {
+        detail::check_rate("optimiser", "lr", double{o.lr});
+        detail::check_rate("optimiser", "weight_decay", double{o.weight_decay});
+    }
+}
+
 } // namespace umsrep::optim

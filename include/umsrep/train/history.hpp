@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@ struct epoch_record {
     double monitor = std::numeric_limits<double>::quiet_NaN(); ///< what early stopping looks at; lower is better
     bool best = false;
     double seconds = 0;
+    std::int64_t skipped_steps = 0; ///< which moved nothing: their gradients were too large for fp16's loss scale
+    double loss_scale = 1;          ///< at the end; 1 in all but fp16
 };
 
 struct history {

@@ -93,6 +93,9 @@ public:
     /// Ends the oldest update that has begun. Returns the mean loss of each head; NaN: not trained in this step, or without a label.
     const std::vector<double>& end() { return loss_; }
 
+    /// Of the update that ended last.
+    static loss_scaling scaling() { return {}; }
+
     /// `take(h, mean loss)` of every head that is trained, by running statistics; 0 for those without a label.
     template <class Take>
     void validate(const data::batch& b, Take take) {

@@ -13,6 +13,7 @@
 #include <umsrep/optim/schedule.hpp>
 #include <umsrep/train/balance/policy.hpp>
 #include <umsrep/train/history.hpp>
+#include <umsrep/train/step_place.hpp>
 
 namespace umsrep {
 
@@ -48,6 +49,7 @@ struct batch_report {
     std::size_t batch = 0, batches = 0;  ///< from 1
     std::size_t samples = 0;             ///< in this batch
     const std::vector<double>* loss = nullptr; ///< this batch's, per head; NaN: not trained in it
+    loss_scaling scaling{};
 };
 
 /// How long a run lasts and who is told.

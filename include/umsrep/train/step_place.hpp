@@ -15,6 +15,12 @@ struct step_place {
     std::int64_t average_updates = 0; ///< of the weights' average, before it
 };
 
+/// What scaling its losses made of a step; in all but fp16 they are not scaled.
+struct loss_scaling {
+    bool skipped = false;  ///< the gradient was too large: the step moved nothing
+    double loss_scale = 1; ///< of the next step
+};
+
 /// A step whose gradient is infinite or NaN, which moved nothing. `number`: steps before it; `batch`: its first sample.
 [[noreturn]] inline void throw_not_finite(std::uint64_t number, const std::string& batch) {
     throw error("training step " + std::to_string(number + 1) + ", batch of '" + batch + "'", "a finite gradient",

@@ -89,6 +89,9 @@ public:
         return end();
     }
 
+    /// Whether the last step was left out, and the scale of the losses since: in fp16, see kernel::prepare_step.
+    loss_scaling scaling() const { return steps_.scaling(); }
+
     /// Measures how tasks bear on each other on one batch, into `a`: the gradients of what they share, and where `rate` > 0 what a plain
     /// step of that rate along each one's gradient does to the losses of all. Moves nothing, but `gradients()` are then those of the last
     /// task. Costs a step for each task, and with a rate as many forward passes again. The first call allocates.
@@ -148,17 +151,22 @@ public:
             begun_.clear();
             drop(); // of a run that ended in an exception
             samples.start(o.first_epoch + static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch));
-            while (const auto b = samples.next()) {
-                const bool steps_on = has_label(*b);
-                if (steps_on) steps_.stage(*b, place());
-                if (o.on_batch) end_steps(1, batches, o); // who is told of a step finds the trainer right behind it
-                if (steps_on) begin(*b);
-                begun_.push_back(describe(*b, steps_on));
-                for (std::size_t h = 0; h < seen.size(); ++h) seen[h] += begun_.back().labels[h];
-                const auto last = static_cast<std::size_t>(now_.batch) + begun_.size();
-                const bool due = o.checkpoint_every != 0 && last % o.checkpoint_every == 0 && last < batches && o.on_checkpoint;
-                end_steps(due ? 1 : steps::ahead, batches, o);
-                if (due) o.on_checkpoint();
+            try {
+                while (const auto b = samples.next()) {
+                    const bool steps_on = has_label(*b);
+                    if (steps_on) steps_.stage(*b, place());
+                    if (o.on_batch) end_steps(1, batches, o); // who is told of a step finds the trainer right behind it
+                    if (steps_on) begin(*b);
+                    begun_.push_back(describe(*b, steps_on));
+                    for (std::size_t h = 0; h < seen.size(); ++h) seen[h] += begun_.back().labels[h];
+                    const auto last = static_cast<std::size_t>(now_.batch) + begun_.size();
+                    const bool due = o.checkpoint_every != 0 && last % o.checkpoint_every == 0 && last < batches && o.on_checkpoint;
+                    end_steps(due ? 1 : steps::ahead, batches, o);
+                    if (due) o.on_checkpoint();
+                }
+            } catch (...) { // of the loader, say, while a step is computed: that one is done, and counts
+                if (in_flight_ > 0) end_steps(1, batches, o);
+                throw;
             }
             end_steps(1, batches, o);
             for (std::size_t h = 0; h < seen.size(); ++h)
@@ -221,7 +229,7 @@ private:
 
     trainer(Model& m, const mode& what, scheme tasks, Optimizer optimizer, batch capacity, train_options options, std::uint64_t heads)
         : model_{&m},
-          optimizer_{optimizer},
+          optimizer_{checked(optimizer)},
           options_{checked(std::move(options))},
           what_{what},
           tasks_{tasks},
@@ -233,6 +241,10 @@ private:
         for (const head_info& h : m.network().heads) history_.heads.emplace_back(h.name);
     }
 
+    static const Optimizer& checked(const Optimizer& optimizer) {
+        optim::check(optimizer);
+        return optimizer;
+    }
     static train_options checked(train_options options) {
         if (options.head_weights.empty()) options.head_weights.assign(head_count, 1.0);
         if (options.head_weights.size() != static_cast<std::size_t>(head_count))
@@ -303,9 +315,12 @@ private:
                     now_.loss_sum[h] += count * loss[h];
                     now_.loss_count[h] += count;
                 }
+            const loss_scaling scaled{b.steps && steps_.scaling().skipped, steps_.scaling().loss_scale};
+            now_.skipped += scaled.skipped ? 1 : 0;
             ++now_.batch;
             if (o.on_batch)
-                o.on_batch({static_cast<int>(now_.epoch) + 1, o.epochs, static_cast<std::size_t>(now_.batch), batches, b.samples, &loss});
+                o.on_batch({static_cast<int>(now_.epoch) + 1, o.epochs, static_cast<std::size_t>(now_.batch), batches, b.samples, &loss,
+                            scaled});
         }
     }
 
@@ -323,6 +338,8 @@ private:
             r.train_loss.push_back(now_.loss_count[h] > 0 ? now_.loss_sum[h] / now_.loss_count[h] : nan());
             now_.loss_sum[h] = now_.loss_count[h] = 0;
         }
+        r.skipped_steps = std::exchange(now_.skipped, 0);
+        r.loss_scale = steps_.scaling().loss_scale;
         judge(valid, o, r);
         if (auto* p = std::get_if<schedule::plateau>(&options_.schedule)) p->observe(r.monitor);
         r.seconds = seconds;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -269,6 +270,39 @@ TEST_CASE(
     CHECK(same_bits(parameters_of(alone), parameters_of(first)));
 }
 
+/// `tiny`, of which one draw fails, once.
+struct failing_dataset {
+    tiny_dataset all;
+    std::shared_ptr<int> draws_left;
+    std::size_t size() const { return all.size(); }
+    data::sample get(std::size_t i, random_stream& r) const {
+        if ((*draws_left)-- == 0) throw file_error("a sample's file", "to be there", "none");
+        return all.get(i, r);
+    }
+};
+
+TEST_CASE("a step that was computed while the loader failed counts: the run goes on behind it, to the bits of one that did not fail") {
+    for (const bool told : {false, true})
+        for (const int draw : {5, 9, 14}) { // in the second and third batch, and in the first of the next epoch
+            on_device<precision::bf16> alone{seed{1}, batch{4}}, broken{seed{1}, batch{4}};
+            data::loader_options how{.random = seed{9}, .threads = 0};
+            data::loader sound{tiny_dataset{.count = 12}, 4, alone.image(), head_specs(alone), how};
+            data::loader fails{failing_dataset{{.count = 12}, std::make_shared<int>(draw)}, 4, alone.image(), head_specs(alone), how};
+            fit_options o{.epochs = 2, .keep_best = false};
+            std::vector<std::size_t> batches;
+            if (told) o.on_batch = [&](const batch_report& r) { batches.push_back(r.batch); };
+            trainer a{alone, joint<all>{}, calm_adamw, batch{4}}, b{broken, joint<all>{}, calm_adamw, batch{4}};
+            const history expected = a.fit(sound, nullptr, o);
+            batches.clear();
+            CHECK(message_of<file_error>([&] { b.fit(fails, nullptr, o); }) == "a sample's file: expected to be there, got none");
+            const history got = b.fit(fails, nullptr, o);
+            INFO("draw " << draw);
+            CHECK(same_bits(parameters_of(alone), parameters_of(broken)));
+            for (std::size_t e = 0; e < 2; ++e) CHECK(same_bits(got.epochs.at(e).train_loss, expected.epochs.at(e).train_loss));
+            if (told) CHECK(batches == std::vector<std::size_t>{1, 2, 3, 1, 2, 3});
+        }
+}
+
 TEST_CASE("a run begun on the host goes on on a device") {
     const temporary_folder folder;
     dropping_on_host h{seed{1}, batch{4}};
@@ -350,6 +384,31 @@ TEST_CASE("a target that is not of its loss's kind is refused in the loss's word
     CHECK(refuse(d) == expected);
 }
 
+TEST_CASE("a refused target is told from the batch that it is in, also where somebody validates while that batch is on its way") {
+    struct wrong_dataset {
+        tiny_dataset all{.count = 16};
+        std::size_t size() const { return all.size(); }
+        data::sample get(std::size_t i, random_stream& r) const {
+            data::sample s = all.get(i, r);
+            if (i == 9) s.labels.at(1).value(0, 3, 3) = 255;
+            return s;
+        }
+    };
+    const auto refuse = [&](auto& m) {
+        data::loader samples{wrong_dataset{}, 4, m.image(), head_specs(m), {.shuffle = false, .threads = 0}};
+        auto valid = tiny_loader(m, {4}, 4, false);
+        trainer t{m, joint<all>{}, calm_adamw, batch{4}};
+        fit_options o{.epochs = 1};
+        o.on_batch = [&](const batch_report&) { t.validation_losses(valid); };
+        return message_of<label_error>([&] { t.fit(samples, nullptr, o); });
+    };
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{1}, batch{4}};
+    const std::string expected = refuse(h);
+    CHECK(expected.find("head 'lungs', batch that begins with 'tiny 8'") == 0);
+    CHECK(refuse(d) == expected);
+}
+
 TEST_CASE("in fp16 a step whose gradients are too large for their scale is left out, and the run goes on with half of it") {
     on_device<precision::fp16> m{seed{1}, batch{4}};
     auto samples = tiny_loader(m);
@@ -362,6 +421,42 @@ TEST_CASE("in fp16 a step whose gradients are too large for their scale is left 
     for (int i = 0; i < 20; ++i) t.step(b);
     CHECK_FALSE(same_bits(parameters_of(m), before));
     for (const float w : parameters_of(m)) REQUIRE(std::isfinite(w));
+}
+
+TEST_CASE("steps that fp16 left out are told of, counted by epoch, and kept with the run; so is the loss scale that is left") {
+    const temporary_folder folder;
+    const train_options how{.head_weights = {1000, 1000, 1000}, .clip_norm = 1};
+    on_device<precision::fp16> m{seed{1}, batch{4}}, other{seed{2}, batch{4}};
+    auto samples = tiny_loader(m);
+    trainer t{m, joint<all>{}, calm_sgd, batch{4}, how}, second{other, joint<all>{}, calm_sgd, batch{4}, how};
+    CHECK(t.scaling().loss_scale == 65536);
+    std::int64_t told = 0;
+    fit_options o{.epochs = 1, .keep_best = false};
+    o.on_batch = [&](const batch_report& r) {
+        told += r.scaling.skipped ? 1 : 0;
+        CHECK(r.scaling.loss_scale == t.scaling().loss_scale);
+        if (r.batch == 2) io::save_checkpoint(t, folder / "c", "run");
+    };
+    const history past = t.fit(samples, nullptr, o);
+    const epoch_record& first = past.epochs.at(0);
+    CHECK(told > 0);
+    CHECK(first.skipped_steps == told);
+    CHECK(first.loss_scale == std::ldexp(65536.0, -static_cast<int>(told)));
+    io::load_checkpoint(second, folder / "c", "run");
+    o.on_batch = nullptr;
+    const history resumed = second.fit(samples, nullptr, o);
+    CHECK(resumed.epochs.at(0).skipped_steps == told);
+    CHECK(resumed.epochs.at(0).loss_scale == first.loss_scale);
+    io::save_checkpoint(t, folder / "end", "run");
+    io::load_checkpoint(second, folder / "end", "run");
+    CHECK(second.past().epochs.at(0).skipped_steps == told);
+    CHECK(second.past().epochs.at(0).loss_scale == first.loss_scale);
+
+    on_device<precision::fp32> plain{seed{1}, batch{4}};
+    trainer u{plain, joint<all>{}, calm_sgd, batch{4}};
+    const history floats = u.fit(samples, nullptr, o);
+    CHECK(floats.epochs.at(0).skipped_steps == 0);
+    CHECK(floats.epochs.at(0).loss_scale == 1);
 }
 
 TEST_CASE("an average of the weights begins with them, though fp16 leaves the first step out") {
@@ -410,6 +505,12 @@ TEST_CASE("the gradients of the last step are the reference's, clipped") {
         CHECK(got[i].name == expected[i].name);
         CHECK(relative_error(got[i].values, expected[i].values) < 1e-3);
     }
+}
+
+TEST_CASE("a trainer on a device refuses an optimiser's settings in the host's words") {
+    on_device<precision::fp32> m{seed{1}, batch{4}};
+    CHECK(message_of<option_error>([&] { trainer t{m, joint<all>{}, optim::adamw{.lr = -1}, batch{4}}; }) ==
+          "adamw lr: expected a finite value >= 0, got -1.000000");
 }
 
 TEST_CASE("what only the host can do is refused by name") {

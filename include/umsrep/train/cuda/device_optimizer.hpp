@@ -152,8 +152,8 @@ private:
         const Optimizer& o = optimizer_;
         if constexpr (is_adam)
             machine_->launch(kernel::adam<G, G>{chunks, chunk_table, step, f(1 - o.beta1), f(1 - o.beta2), f(o.beta2), f(o.epsilon),
-                                                f(o.weight_decay), std::is_same_v<Optimizer, optim::adamw>});
-        else machine_->launch(kernel::sgd<G, G>{chunks, chunk_table, step, f(o.momentum), o.nesterov, f(o.weight_decay)});
+                                                o.weight_decay, std::is_same_v<Optimizer, optim::adamw>});
+        else machine_->launch(kernel::sgd<G, G>{chunks, chunk_table, step, f(o.momentum), o.nesterov, o.weight_decay});
     }
 
     void make_tables(const graph& g, const gradient_store<Machine, P>& gradients) {
@@ -176,8 +176,8 @@ private:
                     if (start_on_device_.bytes() != 0 && t.tensor->owner < g.stage_count()) c.start = data(start_on_device_) + place + first;
                     c.count = static_cast<kernel::u32>(std::min<std::ptrdiff_t>(kernel::chunk_length, t.tensor->size() - first));
                     c.part = static_cast<kernel::u32>(t.tensor->owner);
-                    c.lr_scale = static_cast<float>(t.lr_scale);
-                    c.decay_scale = static_cast<float>(t.decay_scale);
+                    c.lr_scale = t.lr_scale;
+                    c.decay_scale = t.decay_scale;
                     table.push_back(c);
                 }
             }

@@ -159,16 +159,19 @@ public:
         std::memcpy(reports.data(), found, report_bytes);
         std::memcpy(&state, found + report_bytes, sizeof state);
         if (state.halted != 0) fail(step, reports);
+        scaling_ = {state.skip != 0, static_cast<double>(state.loss_scale)};
         for (std::size_t h = 0; h < head_count; ++h) loss_[h] = step.has_loss[h] ? reports[h].value : nan();
         return loss_;
     }
+    /// Of the update that ended last.
+    const loss_scaling& scaling() const { return scaling_; }
 
     /// `take(h, mean loss)` of every head that is trained, by running statistics; 0 for those without a label.
     template <class Take>
     void validate(const data::batch& b, Take take) {
         losses_.check(b);
         model_->on_device();
-        parcel& s = parcels_.front();
+        parcel& s = parcels_[static_cast<std::size_t>(next_parcel_ % ahead)]; // not the one of a batch that is staged
         machine_->synchronize();
         block_.put(b, s.host.address());
         machine_->upload(input_.address(), s.host.address(), block_.bytes());
@@ -239,6 +242,7 @@ public:
         a.values("parameters", model_->parameters());
         a.values("statistics", model_->statistics());
         moving_.archive(a);
+        scaling_ = {false, static_cast<double>(moving_.download_state().loss_scale)};
     }
 
 private:
@@ -455,6 +459,7 @@ private:
     std::optional<begun> staged_;
     std::deque<begun> begun_;
     std::vector<double> loss_;
+    loss_scaling scaling_{false, static_cast<double>(device_optimizer<Machine, P, Optimizer>::first_loss_scale)};
     mutable std::vector<float> gradients_on_host_;
     std::optional<typename head_losses<Model>::tuple> known_losses_;
     std::uint64_t losses_version_ = 0;

@@ -18,8 +18,8 @@ struct chunk {
     const float* start; ///< where L2-SP pulls the parameters to; null: nowhere
     u32 count;          ///< elements, 1 to chunk_length
     u32 part;           ///< stage or head
-    float lr_scale;     ///< of the tensor's parameter group
-    float decay_scale;  ///< 0 for norms and biases
+    double lr_scale;    ///< of the tensor's parameter group
+    double decay_scale; ///< 0 for norms and biases
 };
 inline constexpr u32 chunk_length = 4096;
 
@@ -34,7 +34,9 @@ struct step_order {
 /// A stage or a head, whose parameters are updated together, and from step to step what adam corrects its moments by.
 struct part_state {
     u64 updates;
-    float rate, spread; ///< lr / (1 - beta1^updates) and 1 / sqrt(1 - beta2^updates)
+    double rate;  ///< lr / (1 - beta1^updates)
+    float spread; ///< 1 / sqrt(1 - beta2^updates)
+    u32 unused;
 };
 
 /// What a run keeps in device memory from step to step, and what it knows of the last one.
@@ -143,7 +145,7 @@ struct advance_parts {
         if (state->skip != 0 || moves[i] == 0) return;
         part_state& p = parts[i];
         const double count = static_cast<double>(++p.updates);
-        p.rate = static_cast<float>(order->lr / (1 - ::pow(beta1, count)));
+        p.rate = order->lr / (1 - ::pow(beta1, count));
         p.spread = static_cast<float>(1 / ::sqrt(1 - ::pow(beta2, count)));
     }
 };
@@ -163,7 +165,8 @@ struct step_view {
     }
 };
 
-/// One step of Adam (Kingma & Ba, ICLR 2015) or AdamW (Loshchilov & Hutter, ICLR 2019), by `map`, as optim::adam and optim::adamw.
+/// One step of Adam (Kingma & Ba, ICLR 2015) or AdamW (Loshchilov & Hutter, ICLR 2019), by `map`, as optim::adam and optim::adamw: what
+/// is one number for a whole tensor is taken in double and rounded once, as there.
 template <class G, class C>
 struct adam {
     u32 chunks;
@@ -171,7 +174,8 @@ struct adam {
     step_view step;
     float gain1, gain2; ///< 1 - beta1 and 1 - beta2, taken in double: 1 - 0.999f is 1.3e-5 of it off
     float keep2;        ///< beta2
-    float epsilon, weight_decay;
+    float epsilon;
+    double weight_decay;
     bool decoupled;     ///< AdamW
 
     UMSREP_DEVICE long long count() const { return static_cast<long long>(chunks) * chunk_length; }
@@ -180,13 +184,13 @@ struct adam {
         const u32 i = task % chunk_length;
         if (i >= c.count || !step.moves_chunk(c)) return;
         const part_state& part = step.parts[c.part];
-        const float decay = weight_decay * c.decay_scale;
+        const double decay = weight_decay * c.decay_scale;
         const float w = c.w[i], g = step.template gradient<G>(c, i);
-        const float d = decoupled ? g : g + decay * w;
+        const float d = decoupled ? g : g + static_cast<float>(decay) * w;
         const float m = c.m[i] + gain1 * (d - c.m[i]);
         const float v = keep2 * c.v[i] + gain2 * d * d;
-        const float kept = decoupled ? 1 - static_cast<float>(step.order->lr) * c.lr_scale * decay : 1;
-        const float next = kept * w - part.rate * c.lr_scale * m / (::sqrtf(v) * part.spread + epsilon);
+        const float kept = decoupled ? static_cast<float>(1 - step.order->lr * c.lr_scale * decay) : 1;
+        const float next = kept * w - static_cast<float>(part.rate * c.lr_scale) * m / (::sqrtf(v) * part.spread + epsilon);
         c.m[i] = m;
         c.v[i] = v;
         c.w[i] = next;
@@ -202,7 +206,7 @@ struct sgd {
     step_view step;
     float momentum;
     bool nesterov;
-    float weight_decay;
+    double weight_decay;
 
     UMSREP_DEVICE long long count() const { return static_cast<long long>(chunks) * chunk_length; }
     UMSREP_DEVICE void operator()(u32 task) const {
@@ -210,9 +214,9 @@ struct sgd {
         const u32 i = task % chunk_length;
         if (i >= c.count || !step.moves_chunk(c)) return;
         const float w = c.w[i];
-        const float d = step.template gradient<G>(c, i) + weight_decay * c.decay_scale * w;
+        const float d = step.template gradient<G>(c, i) + static_cast<float>(weight_decay * c.decay_scale) * w;
         const float b = momentum * c.m[i] + d;
-        const float next = w - static_cast<float>(step.order->lr) * c.lr_scale * (nesterov ? d + momentum * b : b);
+        const float next = w - static_cast<float>(step.order->lr * c.lr_scale) * (nesterov ? d + momentum * b : b);
         c.m[i] = b;
         c.w[i] = next;
         if (c.copy != nullptr) static_cast<C*>(c.copy)[i] = number<C>::from(next);
