@@ -340,6 +340,15 @@ private:
         struct range {
             const std::byte *begin, *end;
             cuda::role what;
+            std::ptrdiff_t pitch, width; ///< bytes from pixel to pixel, and of a pixel's channels
+
+            /// Slices of the channels of the same images may lie between each other.
+            bool overlaps(const range& o) const {
+                if (begin >= o.end || o.begin >= end) return false;
+                if (pitch != o.pitch || width == pitch || o.width == pitch) return true;
+                const std::ptrdiff_t from = ((o.begin - begin) % pitch + pitch) % pitch;
+                return from < width || from + o.width > pitch;
+            }
         };
         std::vector<range> read, written;
         for_each_stored(g, [&](const cuda::tensor& t, bool writes) {
@@ -350,12 +359,13 @@ private:
             check_inside(begin, bytes, g.name + ": " + std::string(cuda::name(r)));
             if (reinterpret_cast<std::uintptr_t>(begin) % 16 != 0)
                 throw std::logic_error(g.name + ": an address that is no multiple of 16");
-            (writes ? written : read).push_back({begin, begin + bytes, r});
+            const std::ptrdiff_t element = static_cast<std::ptrdiff_t>(cuda::size_of(t.type));
+            (writes ? written : read).push_back({begin, begin + bytes, r, t.stride[3] * element, t.size[1] * element});
         });
         for (const range& w : written)
             for (const auto* others : {&read, &written})
                 for (const range& r : *others)
-                    if (w.what != r.what && w.begin < r.end && r.begin < w.end)
+                    if (w.what != r.what && w.overlaps(r))
                         throw std::logic_error(g.name + ": writes " + std::string(cuda::name(w.what)) + " over " +
                                                std::string(cuda::name(r.what)));
     }

@@ -28,7 +28,9 @@ void add_pack_kernels(std::vector<std::string>& names) {
                 kernel::from_planes<float, T, n>, kernel::upsample_nearest<T, n>, kernel::upsample_nearest_backward<T, n>,
                 kernel::upsample_bilinear<T, n>, kernel::upsample_bilinear_backward<T, n>, kernel::global_average_backward<T, n>,
                 kernel::normalize<T, n>, kernel::normalize_backward<T, n>, kernel::scale_gradient<T, n>, kernel::group_norm_backward<T, n>,
-                kernel::sum_channels<T, double, n>, kernel::add_up<T, n>>(names);
+                kernel::sum_channels<T, double, n>, kernel::add_up<T, n>, kernel::max_pool<T, unsigned char, n>,
+                kernel::max_pool<T, kernel::u32, n>, kernel::max_pool_backward<T, unsigned char, n>,
+                kernel::max_pool_backward<T, kernel::u32, n>>(names);
 }
 
 template <class T>
@@ -36,7 +38,7 @@ void add_type_kernels(std::vector<std::string>& names) {
     add_pack_kernels<T, 1>(names);
     add_pack_kernels<T, 8>(names);
     add_kernels<kernel::to_planes<T, float>, kernel::dropout<T>, kernel::softmax<T>, kernel::softmax_backward<T>, kernel::global_average<T>,
-                kernel::group_norm<T>, kernel::group_norm_shares<T>, kernel::max_pool<T>, kernel::max_pool_backward<T>,
+                kernel::group_norm<T>, kernel::group_norm_shares<T>,
                 kernel::channel_sums<T>, kernel::norm_sums<T>, kernel::depthwise<T>, kernel::depthwise_backward<T>,
                 kernel::depthwise_weights<T>, kernel::element_loss<kernel::l1_loss, T>, kernel::element_loss<kernel::l2_loss, T>,
                 kernel::element_loss<kernel::charbonnier_loss, T>, kernel::element_loss<kernel::bce_loss, T>,

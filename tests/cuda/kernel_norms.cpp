@@ -124,8 +124,28 @@ TEST_CASE_TEMPLATE("bias, skip connection and ReLU in any choice", T, float, bf1
         }
 }
 
+/// The sides are slices of wider images, at multiples of n channels.
+template <class T, class Tap, int n>
+void check_max_pool(const shape& s, const attributes& a, bool accumulate, bool broken) {
+    const node x = window_node(op::max_pool, s, s.c, a);
+    const int batch = 2;
+    reference_of<T> r(x, batch, accumulate);
+    for (double& v : r.in[0]) v = std::round(v); // ties
+    if (broken) r.in[0][40] = std::numeric_limits<double>::quiet_NaN();
+    const image<T> in(batch, s, {s.c + n, n}, r.in[0]), grad_out(batch, x.out, {x.out.c + 2 * n, n}, r.grad_out);
+    image<T> out(batch, x.out, {x.out.c + n, 0}), grad_in(batch, s, {s.c + 3 * n, n}, r.grad_in[0]);
+    std::vector<Tap> tap(static_cast<std::size_t>(batch * x.out.size()));
+    const kernel::sliding_window w = window_of(x, batch);
+    map_on_host(kernel::max_pool<T, Tap, n>{w, in.read(), out.view(), tap.data()});
+    map_on_host(kernel::max_pool_backward<T, Tap, n>{w, grad_out.read(), tap.data(), grad_in.view(), accumulate});
+    reference_ops::forward_max_pool(r.o);
+    reference_ops::backward_max_pool(r.o);
+    const auto got = out.values();
+    for (std::size_t i = 0; i < got.size(); ++i) REQUIRE((got[i] == r.out[i] || (std::isnan(got[i]) && std::isnan(r.out[i]))));
+    check_same(grad_in, r.grad_in[0]);
+}
+
 TEST_CASE_TEMPLATE("max pools of any window and their gradients are the reference's, ties and NaN included", T, float, bf16) {
-    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
     const attributes pools[] = {{.kernel = {2, 2}, .stride = {2, 2}},
                                 {.kernel = {3, 3}, .stride = {2, 1}, .padding = {1, 1}},
                                 {.kernel = {13, 11}, .stride = {1, 2}, .padding = {6, 5}},
@@ -134,23 +154,10 @@ TEST_CASE_TEMPLATE("max pools of any window and their gradients are the referenc
         for (const bool accumulate : {false, true})
             for (const bool broken : {false, true}) {
                 CAPTURE(a.kernel.h);
-                const shape s{5, 15, 13};
-                const node x = window_node(op::max_pool, s, s.c, a);
-                const int batch = 2;
-                reference_of<T> r(x, batch, accumulate);
-                for (double& v : r.in[0]) v = std::round(v); // ties
-                if (broken) r.in[0][40] = nan;
-                const image<T> in(batch, s, {s.c + 1, 1}, r.in[0]), grad_out(batch, x.out, {x.out.c + 2, 1}, r.grad_out);
-                image<T> out(batch, x.out, {x.out.c + 1, 0}), grad_in(batch, s, {s.c + 3, 1}, r.grad_in[0]);
-                std::vector<unsigned> tap(static_cast<std::size_t>(batch * x.out.size()));
-                const kernel::sliding_window w = window_of(x, batch);
-                map_on_host(kernel::max_pool<T>{w, in.read(), out.view(), tap.data()});
-                map_on_host(kernel::max_pool_backward<T>{w, grad_out.read(), tap.data(), grad_in.view(), accumulate});
-                reference_ops::forward_max_pool(r.o);
-                reference_ops::backward_max_pool(r.o);
-                const auto got = out.values();
-                for (std::size_t i = 0; i < got.size(); ++i) REQUIRE((got[i] == r.out[i] || (std::isnan(got[i]) && std::isnan(r.out[i]))));
-                check_same(grad_in, r.grad_in[0]);
+                check_max_pool<T, unsigned char, 1>({5, 15, 13}, a, accumulate, broken);
+                check_max_pool<T, unsigned, 1>({5, 15, 13}, a, accumulate, broken);
+                check_max_pool<T, unsigned char, 8>({16, 15, 13}, a, accumulate, broken);
+                check_max_pool<T, unsigned, 8>({8, 15, 13}, a, accumulate, broken);
             }
 }
 

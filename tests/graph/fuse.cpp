@@ -113,6 +113,35 @@ TEST_CASE("a backend that reads in parts writes no concatenation, unless one rea
     CHECK(stored(result, 3));
 }
 
+TEST_CASE("where the backend can, the parts of a concatenation lie in it from the start, and their gradients in its gradient") {
+    using slices = std::vector<slice>;
+    const storage_policy policy{.slice_block = 4};
+    const auto shared = [&](const graph& g, const storage_policy& p, mode m = training()) { return fuse(g, m, prune(g, m), p); };
+    // 1 conv, 2 the branch, 3 concat, 4 its reader, 5 the head. The branch's share of the gradient of 1 comes behind the concatenation's.
+    const graph g = chain<conv<8, 3>, concat_of<conv<4, 3>, identity>, conv<4, 3>>();
+    const sharing good = shared(g, policy);
+    CHECK(good.value == hosts{0, 3, 3, 3, 4, 5});
+    CHECK(good.value_slice == slices{{}, {4, 12}, {0, 12}, {}, {}, {}});
+    CHECK(good.gradient == hosts{-1, 3, 3, 3, 4, 5});
+    CHECK(good.gradient_slice == slices{{}, {4, 12}, {0, 12}, {}, {}, {}});
+    // Nothing is written over the whole while its parts are read.
+    CHECK(shared(chain<conv<8, 3>, concat_of<conv<4, 3>, identity>, relu>(), policy).value == hosts{0, 3, 3, 3, 4, 5});
+    // Who is computed twice would be so in two places; gradients are not.
+    mode twice = training();
+    twice.checkpoint = true;
+    CHECK(shared(g, policy, twice).value == hosts{0, 1, 2, 3, 4, 5});
+    CHECK(shared(g, policy, twice).gradient == hosts{-1, 3, 3, 3, 4, 5});
+
+    const auto apart = [&](const graph& other, const storage_policy& p) { return shared(other, p).value == hosts{0, 1, 2, 3, 4, 5}; };
+    CHECK(apart(g, {.slice_block = 8}));                                                         // 4 channels are no whole block
+    CHECK(apart(g, {.slice_block = 4, .writes_slices = [](const node& n) { return n.kind != op::conv; }})); // nobody can write them
+    // The branch, which reads 1, does not read slices; what it writes may be one.
+    CHECK(shared(g, {.slice_block = 4, .reads_slices = [](const node& n) { return n.kind != op::conv; }}).value == hosts{0, 1, 3, 3, 4, 5});
+    CHECK(apart(g, dense_storage));
+    // One value twice is a slice once.
+    CHECK(shared(chain<conv<8, 3>, concat_of<identity, identity>, conv<4, 3>>(), policy).value_slice == slices{{}, {0, 16}, {}, {}, {}});
+}
+
 TEST_CASE("a frozen stage has no gradients") {
     mode m = training();
     m.first_trained_stage = 1;

@@ -10,8 +10,10 @@
 
 namespace umsrep::test {
 
-/// A network that nobody would write: random layers, skips, sums and taps; one to three heads on random stages.
-inline graph random_graph(random_stream& r) {
+/// A network that nobody would write: random layers, skips, sums and taps; one to three heads on random stages. `wider`: times as many
+/// channels.
+template <int wider = 1>
+graph random_graph(random_stream& r) {
     static constexpr std::string_view stage_names[] = {"e1", "e2", "e3", "e4"};
     static constexpr std::string_view head_names[] = {"a", "b", "c"};
     const auto chance = [&](std::uint32_t one_in) { return r.below(one_in) == 0; };
@@ -21,12 +23,12 @@ inline graph random_graph(random_stream& r) {
 
     const auto layer = [&](int x) {
         switch (r.below(21)) {
-        case 0: return lower_layer(b, x, conv<4, 3>{});
-        case 1: return lower_layer(b, x, conv<6, 3, no_bias>{});
-        case 2: return lower_layer(b, x, conv<3, 1>{});
+        case 0: return lower_layer(b, x, conv<4 * wider, 3>{});
+        case 1: return lower_layer(b, x, conv<6 * wider, 3, no_bias>{});
+        case 2: return lower_layer(b, x, conv<3 * wider, 1>{});
         case 3: return b.shape_of(x).h > 1 ? lower_layer(b, x, max_pool<2>{}) : lower_layer(b, x, relu{});
         case 4: return b.shape_of(x).h > 1 ? lower_layer(b, x, avg_pool<2>{}) : lower_layer(b, x, silu{});
-        case 5: return b.shape_of(x).h < 16 ? lower_layer(b, x, conv_transpose<4, 2, stride<2>>{}) : lower_layer(b, x, sigmoid{});
+        case 5: return b.shape_of(x).h < 16 ? lower_layer(b, x, conv_transpose<4 * wider, 2, stride<2>>{}) : lower_layer(b, x, sigmoid{});
         case 6: return b.shape_of(x).h < 16 ? lower_layer(b, x, upsample_nearest<2>{}) : lower_layer(b, x, gelu{});
         case 7:
         case 8: return lower_layer(b, x, batch_norm{});
@@ -39,8 +41,8 @@ inline graph random_graph(random_stream& r) {
         case 15: return lower_layer(b, x, silu{});
         case 16: return lower_layer(b, x, sigmoid{});
         case 17: return lower_layer(b, x, softmax{});
-        case 18: return lower_layer(b, x, seq<conv<4, 3, no_bias>, batch_norm, relu>{});
-        case 19: return lower_layer(b, x, seq<conv<6, 3, no_bias>, batch_norm, silu>{});
+        case 18: return lower_layer(b, x, seq<conv<4 * wider, 3, no_bias>, batch_norm, relu>{});
+        case 19: return lower_layer(b, x, seq<conv<6 * wider, 3, no_bias>, batch_norm, silu>{});
         default: return lower_layer(b, x, dropout<0.5>{});
         }
     };
@@ -54,7 +56,7 @@ inline graph random_graph(random_stream& r) {
             }
             if (chance(4) && !same.empty())
                 x = detail::append_pair(b, op::add, "add", x, same[r.below(static_cast<std::uint32_t>(same.size()))]);
-            else if (chance(6) && !same_plane.empty() && b.shape_of(x).c < 20)
+            else if (chance(6) && !same_plane.empty() && b.shape_of(x).c < 20 * wider)
                 x = detail::append_pair(b, op::concat, "concat", x, same_plane[r.below(static_cast<std::uint32_t>(same_plane.size()))]);
             else
                 x = layer(x);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <string>
 #include <utility>
@@ -23,10 +24,10 @@ public:
     std::string run() {
         find_what_is_needed();
         if ((p_.nodes[0].value >= 0) != needed_[0]) return "the image has a place where it is read, and only there";
-        if (needed_[0]) write(p_.nodes[0].value, value_of(0));
+        if (needed_[0]) write(value_place(0, false), value_of(0));
         for (int i = 1; i < g_.size(); ++i) {
             expect(p_.nodes[at(i)].given == given(i), i, "given from outside where the frozen stages end");
-            if (given(i)) write(p_.nodes[at(i)].value, value_of(i));
+            if (given(i)) write_value(i, value_place(i, false));
         }
         check_deferred();
         forward_runs_.assign(g_.nodes.size(), 0);
@@ -66,10 +67,17 @@ private:
         bool operator==(const content&) const = default;
     };
 
+    static constexpr int whole_buffer = std::numeric_limits<int>::max();
+    /// Channels `first` to `last` of a buffer.
+    struct place {
+        int buffer = -1, first = 0, last = 0;
+        bool operator==(const place&) const = default;
+    };
+
     static std::size_t at(int i) { return static_cast<std::size_t>(i); }
     static content value_of(int i) { return {content::value, i, {}}; }
 
-    void expect(bool holds, int node, const std::string& what) {
+    void expect(bool holds, int node, const std::string& what) const {
         if (!holds && failure_.empty()) failure_ = "node " + std::to_string(node) + " (" + g_.path(g_[node]) + "): expected " + what;
     }
 
@@ -128,14 +136,25 @@ private:
     bool deferred(int i) const { return p_.nodes[at(i)].deferred; }
     bool in_parts(int i) const { return deferred(i) && g_[i].kind == op::concat; }
     std::vector<int> parts_of(int i) const { return in_parts(i) ? std::vector<int>{g_[i].inputs[0], g_[i].inputs[1]} : std::vector<int>{i}; }
-    /// `again`: as backward finds it, which may be in a second place.
-    int place_of(int i, bool again) const {
-        const node_plan& n = p_.nodes[at(i)];
-        return again && n.second >= 0 ? n.second : n.value;
+    place place_in(int buffer, const slice& s, int i) const {
+        if (!s) return {buffer, 0, whole_buffer};
+        expect(storage_.slice_block > 0 && s.first >= 0 && s.first + g_[i].out.c <= s.channels, i, "a slice that is within its whole");
+        return {buffer, s.first, s.first + g_[i].out.c};
     }
-    std::vector<int> places_of(int i, bool again) const {
-        std::vector<int> places;
-        for (const int y : parts_of(i)) places.push_back(place_of(y, again));
+    /// `again`: as backward finds it, which may be in a second place.
+    place value_place(int i, bool again) const {
+        const node_plan& n = p_.nodes[at(i)];
+        return again && n.second >= 0 ? place{n.second, 0, whole_buffer} : place_in(n.value, n.value_slice, i);
+    }
+    place gradient_place(int i) const { return place_in(p_.nodes[at(i)].gradient, p_.nodes[at(i)].gradient_slice, i); }
+    /// Where input k of a concatenation is in a place that is the whole's.
+    place part_of(int concat, std::size_t k, const place& whole) const {
+        const int a = g_[g_[concat].inputs[0]].out.c, first = whole.first + (k == 0 ? 0 : a);
+        return {whole.buffer, first, k == 0 ? first + a : whole.first + g_[concat].out.c};
+    }
+    std::vector<place> places_of(int i, bool again) const {
+        std::vector<place> places;
+        for (const int y : parts_of(i)) places.push_back(value_place(y, again));
         return places;
     }
     /// What a backend is promised of the values that it will have to compute while it reads.
@@ -199,24 +218,62 @@ private:
 
     // ---- the arena
 
-    bool overlap(int a, int b) const {
-        const buffer &x = p_.buffers[at(a)], &y = p_.buffers[at(b)];
+    bool overlap(const place& a, const place& b) const {
+        if (a.buffer == b.buffer) return a.first < b.last && b.first < a.last;
+        const buffer &x = p_.buffers[at(a.buffer)], &y = p_.buffers[at(b.buffer)];
         return x.offset < y.offset + y.size && y.offset < x.offset + x.size;
     }
-    void write(int b, const content& what) {
-        for (int other = 0; other < static_cast<int>(contents_.size()); ++other)
-            if (other != b && overlap(b, other)) contents_[at(other)] = {};
-        contents_[at(b)] = what;
-        const buffer& place = p_.buffers[at(b)];
-        expect(place.offset >= 0 && place.offset + place.size <= p_.arena, what.node, "a place inside the arena");
-        expect(place.size >= storage_.elements(g_[what.node].out), what.node, "a place large enough");
+    void write(const place& to, const content& what) {
+        for (std::size_t other = 0; other < contents_.size(); ++other)
+            std::erase_if(contents_[other], [&](const auto& held) { return overlap(held.first, to); });
+        contents_[at(to.buffer)].push_back({to, what});
+        const buffer& b = p_.buffers[at(to.buffer)];
+        expect(b.offset >= 0 && b.offset + b.size <= p_.arena, what.node, "a place inside the arena");
+        expect(to.last != whole_buffer || b.size >= storage_.elements(g_[what.node].out), what.node, "a place large enough");
+        expect(to.last == whole_buffer || b.size >= storage_.elements({to.last, g_[what.node].out.h, g_[what.node].out.w}), what.node,
+               "a slice within its buffer");
+    }
+    /// What stands there: nothing, where it was written in other pieces.
+    content at_place(const place& where) const {
+        for (const auto& [held, what] : contents_[at(where.buffer)])
+            if (held == where) return what;
+        return {};
+    }
+    /// A concatenation stands in its parts: those that were there before, and those that it copied.
+    bool is_slice(int concat, std::size_t k, const place& whole) const {
+        const int x = g_[concat].inputs[k];
+        return p_.nodes[at(x)].value_slice && value_place(x, false) == part_of(concat, k, whole);
+    }
+    bool holds_parts(int i) const {
+        return g_[i].kind == op::concat && !in_parts(i) && (is_slice(i, 0, value_place(i, false)) || is_slice(i, 1, value_place(i, false)));
+    }
+    /// Whether what a concatenation copies into it is all beside a place that is read.
+    bool copies_between_parts(int i, const place& in, const place& out) const {
+        if (g_[i].kind != op::concat) return false;
+        for (const std::size_t k : {0u, 1u})
+            if (!is_slice(i, k, out) && overlap(in, part_of(i, k, out))) return false;
+        return true;
+    }
+    static content copy_of(int concat, std::size_t k) { return {content::value, concat, {{concat, static_cast<int>(k)}}}; }
+    void write_value(int i, const place& to) {
+        if (g_[i].kind != op::concat) return write(to, value_of(i));
+        for (const std::size_t k : {0u, 1u})
+            if (given(i) || !is_slice(i, k, to)) write(part_of(i, k, to), copy_of(i, k));
+    }
+    bool holds_value(int i, const place& where) const {
+        if (g_[i].kind != op::concat) return at_place(where) == value_of(i);
+        for (const std::size_t k : {0u, 1u}) {
+            const place part = part_of(i, k, where);
+            if (at_place(part) != copy_of(i, k) && !(is_slice(i, k, where) && holds_value(g_[i].inputs[k], part))) return false;
+        }
+        return true;
     }
     void read_value(int i, const char* why, bool again = false) {
         for (int y : parts_of(i)) {
-            const int b = place_of(y, again);
+            const place b = value_place(y, again);
             for (; deferred(y); y = g_[y].inputs[0]) expect(forward_runs_[at(y)] == 1, y, std::string("its statistics known ") + why);
-            expect(place_of(y, again) == b, y, "one place for a value and what is read through it");
-            expect(b >= 0 && contents_[at(b)] == value_of(y), i, std::string("its value intact ") + why);
+            expect(value_place(y, again) == b, y, "one place for a value and what is read through it");
+            expect(b.buffer >= 0 && holds_value(y, b), i, std::string("its value intact ") + why);
             if (again) ++second_reads_[at(y)];
         }
     }
@@ -226,18 +283,19 @@ private:
     void forward(int i, bool again) {
         ++(again ? second_runs_ : forward_runs_)[at(i)];
         expect(!again || (p_.nodes[at(i)].second >= 0 && !deferred(i)), i, "a second place to compute it into");
-        const int out = place_of(i, again);
-        if (out < 0) return expect(false, i, "a place for the value");
+        const place out = value_place(i, again);
+        if (out.buffer < 0) return expect(false, i, "a place for the value");
         for (int k = 0; k < 2; ++k) {
             const int x = g_[i].inputs[at(k)];
             if (x < 0) continue;
             read_value(x, "for the next layer", again);
-            for (const int in : places_of(x, again)) {
-                const bool in_place = in == out && k == 0 && pointwise(i) && !deferred(x);
-                expect(deferred(i) || in_place || in < 0 || !overlap(in, out), i, "input and output in places of their own");
+            for (const place& in : places_of(x, again)) {
+                const bool in_place = in == out && k == 0 && pointwise(i) && !deferred(x) && !holds_parts(x);
+                expect(deferred(i) || in_place || in.buffer < 0 || !overlap(in, out) || copies_between_parts(i, in, out), i,
+                       "input and output in places of their own");
             }
         }
-        if (!deferred(i)) write(out, value_of(i));
+        if (!deferred(i)) write_value(i, out);
     }
 
     void run_head(const step& s) {
@@ -245,17 +303,17 @@ private:
         const int result = result_of(g_.heads[at(s.head)], m_);
         expect(s.first == result, result, "the head's result at its step");
         read_value(result, "at the head");
-        const int gradient = p_.nodes[at(result)].gradient;
-        expect((gradient >= 0) == differentiated_[at(result)], result, "a gradient where it is needed");
-        if (gradient < 0) return;
-        expect(!overlap(gradient, p_.nodes[at(result)].value), result, "logits and their gradient in places of their own");
+        const place gradient = gradient_place(result);
+        expect((gradient.buffer >= 0) == differentiated_[at(result)], result, "a gradient where it is needed");
+        if (gradient.buffer < 0) return;
+        expect(!overlap(gradient, value_place(result, false)), result, "logits and their gradient in places of their own");
         write(gradient, {content::gradient, result, {{-1 - s.head, 0}}});
     }
 
     void backward(int i) {
         ++backward_runs_[at(i)];
         const node_plan& n = p_.nodes[at(i)];
-        expect(contents_[at(n.gradient)] == content{content::gradient, i, wanted_[at(i)]}, i, "its gradient complete and intact");
+        expect(at_place(gradient_place(i)) == content{content::gradient, i, wanted_[at(i)]}, i, "its gradient complete and intact");
         if (gradient_needs_output(i)) read_value(i, "for its own gradient", true);
         if (gradient_needs_input(i)) read_value(g_[i].inputs[0], "for the gradient of its reader", true);
         for (int k = 0; k < 2; ++k) {
@@ -268,48 +326,45 @@ private:
                 if (differentiated_[at(targets[part])])
                     add_gradient(i, k, targets[part], part == 0 ? n.accumulate[at(k)] : n.accumulate_second[at(k)], targets.size() == 2);
         }
-        if (pending_place_ >= 0) write(std::exchange(pending_place_, -1), pending_);
+        for (const auto& [to, sum] : std::exchange(pending_, {})) write(to, sum);
     }
     /// The share of reader i, through its input k, of the gradient of x.
     void add_gradient(int i, int k, int x, bool accumulate, bool is_part) {
         const node_plan& n = p_.nodes[at(i)];
-        const int to = p_.nodes[at(x)].gradient;
-        if (to < 0) return expect(false, x, "a place for the gradient");
-        const bool in_place = to == n.gradient;
+        const place to = gradient_place(x), from = gradient_place(i);
+        if (to.buffer < 0) return expect(false, x, "a place for the gradient");
+        const bool is_there = g_[i].kind == op::concat && n.gradient >= 0 && p_.nodes[at(x)].gradient_slice && to == part_of(i, at(k), from);
+        const bool in_place = to == from;
         const bool may = k == 0 && !is_part && (pointwise(i) || g_[i].kind == op::batch_norm) && !accumulate;
-        expect(in_place ? may : !overlap(to, n.gradient), i, "the gradients of input and output in places of their own");
+        const bool apart = !overlap(to, g_[i].kind == op::concat && n.gradient >= 0 ? part_of(i, at(k), from) : from);
+        expect(is_there ? !accumulate : in_place ? may : apart, i, "the gradients of input and output in places of their own");
         if (gradient_needs_output(i))
-            for (const int place : places_of(i, true)) expect(!overlap(to, place), i, "a gradient that does not overwrite the output");
+            for (const place& p : places_of(i, true)) expect(!overlap(to, p), i, "a gradient that does not overwrite the output");
         if (gradient_needs_input(i))
-            for (const int place : places_of(g_[i].inputs[0], true)) expect(!overlap(to, place), i, "a gradient that does not overwrite the input");
+            for (const place& p : places_of(g_[i].inputs[0], true)) expect(!overlap(to, p), i, "a gradient that does not overwrite the input");
 
         content sum{content::gradient, x, {}};
         if (accumulate) {
-            const content& held = contents_[at(to)];
+            const auto now = std::find_if(pending_.begin(), pending_.end(), [&](const auto& p) { return p.first == to; });
+            const content held = now != pending_.end() ? now->second : at_place(to);
             expect(held.what == content::gradient && held.node == x, x, "a gradient to add to");
             sum.parts = held.parts;
         }
         sum.parts.insert({i, k});
-        if (in_place && wanted_second(i)) { // the second input's gradient still reads this one
-            pending_ = sum;
-            pending_place_ = to;
-        } else {
-            write(to, sum);
-        }
+        if (in_place || is_there || !pending_.empty()) pending_.push_back({to, sum}); // the second input's gradient still reads this one
+        else write(to, sum);
     }
-    bool wanted_second(int i) const { return g_[i].inputs[1] >= 0 && differentiated_[at(g_[i].inputs[1])]; }
 
     const graph& g_;
     const mode& m_;
     const execution_plan& p_;
     storage_policy storage_;
-    std::vector<content> contents_;
+    std::vector<std::vector<std::pair<place, content>>> contents_; ///< of each buffer
     std::vector<bool> needed_, differentiated_, asked_for_;
     std::vector<std::set<std::pair<int, int>>> wanted_;
     std::vector<int> forward_runs_, backward_runs_, second_runs_, second_reads_, heads_run_, heads_expected_;
-    content pending_{};
-    int pending_place_ = -1;
-    std::string failure_;
+    std::vector<std::pair<place, content>> pending_;
+    mutable std::string failure_;
 };
 
 /// Two buffers that are alive at one moment and share memory; empty where there are none.

@@ -37,7 +37,7 @@ constexpr std::vector<step> order_steps(const graph& g, const mode& m, const std
     const auto forward = [&](int first, int last) {
         for (int i = first; i < last; ++i) {
             if (!at(i).forward || at(i).given || buffer(i) < 0) continue; // a concatenation left to its readers is no work
-            const bool joins = i > first && !steps.empty() && steps.back().what == phase::forward && steps.back().last == i - 1 &&
+            const bool joins = g[i].kind != op::concat && i > first && !steps.empty() && steps.back().what == phase::forward && steps.back().last == i - 1 &&
                                g[i].inputs[0] == i - 1 && buffer(i) == buffer(i - 1) &&
                                part[static_cast<std::size_t>(i)] == part_of(steps.back());
             if (joins) steps.back().last = i;

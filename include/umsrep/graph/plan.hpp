@@ -14,6 +14,7 @@ namespace umsrep {
 /// How a plan treats one node.
 struct node_plan {
     int value = -1, gradient = -1;     ///< buffers; -1: there is none
+    slice value_slice{}, gradient_slice{}; ///< which channels of those
     int second = -1;                   ///< the value's from its recomputation on, where it is computed twice
     std::array<bool, 2> differentiate{}; ///< the gradient of input i is computed
     std::array<bool, 2> accumulate{};    ///< ... and added to what other readers of that input wrote
@@ -74,6 +75,8 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
         const node_use& u = use[static_cast<std::size_t>(i)];
         n.value = buffer_of(share.value, value_numbers, i, false);
         n.gradient = buffer_of(share.gradient, gradient_numbers, i, true);
+        n.value_slice = share.value_slice[static_cast<std::size_t>(i)];
+        n.gradient_slice = share.gradient_slice[static_cast<std::size_t>(i)];
         n.second = buffer_of(second, second_numbers, i, false);
         n.deferred = share.deferred[static_cast<std::size_t>(i)];
         n.trains = u.trains;

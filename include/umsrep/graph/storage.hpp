@@ -4,8 +4,11 @@
 #include <cstddef>
 
 #include <umsrep/core/shape.hpp>
+#include <umsrep/graph/node.hpp>
 
 namespace umsrep {
+
+constexpr bool any_operation(const node&) { return true; }
 
 /// How a backend stores activations: all that the planner has to know of it. Functions, so that one value serves constants and run time.
 struct storage_policy {
@@ -14,6 +17,9 @@ struct storage_policy {
     bool defers_norms = false; ///< a batch_norm whose input is kept, and the ReLU behind it, may be left to their readers
     int concat_block = 0;      ///< a concat whose first input has a multiple of so many channels may be left to its readers; 0: none
     bool norm_gradients_in_place = true; ///< a batch_norm by batch statistics may write its input's gradient over its output's
+    int slice_block = 0; ///< a part of a concat whose first input has a multiple of so many channels may be a slice of the whole; 0: none
+    bool (*reads_slices)(const node&) = any_operation; ///< ... where this is so of all who read it, and so write its gradient
+    bool (*writes_slices)(const node&) = any_operation; ///< ... and of who writes it, and so reads its gradient
 };
 
 /// Plain C, H, W; every value is stored.

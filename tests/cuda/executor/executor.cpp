@@ -41,6 +41,32 @@ TEST_CASE("random networks in every mode compute in fp32 what the reference does
     CHECK(runs > 1000);
 }
 
+TEST_CASE("so do wider ones, where parts of concatenations are slices of them, with everything else as it is") {
+    constexpr seed s{55};
+    INFO("seed " << s.value);
+    const auto machine = std::make_shared<host_machine>();
+    int slices = 0, gradients = 0, copies = 0;
+    for (std::uint64_t i = 0; i < 40; ++i) {
+        random_stream r(s, "graph", i);
+        const graph g = random_graph<2>(r);
+        INFO("network " << i);
+        const std::vector<mode> modes = modes_of(g);
+        for (std::size_t k = i % 5; k < modes.size(); k += 5) {
+            const execution_plan plan = make_plan(g, modes[k], cuda::device_storage);
+            for (const node_plan& n : plan.nodes) {
+                slices += n.value_slice ? 1 : 0;
+                gradients += n.gradient_slice ? 1 : 0;
+            }
+            for (const cuda::work& w : cuda::list_work(g, plan, 2, cuda::precision::fp32)) copies += w.ours() && w.kind == op::concat ? 1 : 0;
+            parity::check_network(machine, g, modes[k]);
+        }
+    }
+    CHECK(machine->late_kernels().empty());
+    CHECK(slices > 100);
+    CHECK(gradients > 100);
+    CHECK(copies > 20);
+}
+
 TEST_CASE("networks as people build them do so, too") {
     constexpr seed s{54};
     INFO("seed " << s.value);
@@ -60,6 +86,8 @@ TEST_CASE("random networks in bf16 and fp16 compute what the reference does, as 
     const auto machine = std::make_shared<host_machine>();
     parity::check_coarse_networks<cuda::precision::bf16>(machine, 40);
     parity::check_coarse_networks<cuda::precision::fp16>(machine, 40);
+    parity::check_coarse_networks<cuda::precision::bf16, 2>(machine, 20);
+    parity::check_coarse_networks<cuda::precision::fp16, 2>(machine, 20);
 }
 
 TEST_CASE("given what the frozen stages gave, the rest has the bits of the whole") {

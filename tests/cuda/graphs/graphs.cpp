@@ -34,6 +34,10 @@ node convolution_node(op kind, shape in, shape out, attributes a) {
 }
 
 using net = network<unet_encoder<image<1, 32, 32>, 8, 12, 16>, head<"mask", unet_decoder<1, up<"e2", 12>, up<"e1", 8>>, loss::l2>>;
+using whole_blocks = network<unet_encoder<image<1, 32, 32>, 8, 16, 32>, head<"mask", unet_decoder<1, up<"e2", 16>, up<"e1", 8>>, loss::l2>,
+    head<"finding", seq<global_avg_pool, linear<3>>, loss::cross_entropy>>;
+using two_masks = network<unet_encoder<image<1, 32, 32>, 8, 16, 32>, head<"a", unet_decoder<1, up<"e2", 16>, up<"e1", 8>>, loss::l2>,
+    head<"b", unet_decoder<1, up<"e2", 16>, up<"e1", 8>>, loss::l2>>;
 using residual_net = network<resnet18_encoder<image<3, 64, 64>>, head<"class", resnet_classifier<10>, loss::cross_entropy>>;
 
 /// Names of what is emitted, in order: kernels of our own in brackets.
@@ -147,12 +151,51 @@ TEST_CASE("training normalises with its relu, differentiates both in one graph, 
     const std::vector<std::string> all = graphs_test::names<graphs_test::net>(graphs_test::training());
     CHECK(graphs_test::has(all, "batch_norm + relu"));
     CHECK(graphs_test::has(all, "relu + batch_norm backward"));
-    CHECK(graphs_test::has(all, "max_pool + index"));
-    CHECK(graphs_test::has(all, "max_pool backward"));
-    CHECK(graphs_test::has(all, "[concat]"));
     CHECK(graphs_test::has(all, "conv weight gradient"));
     CHECK_FALSE(graphs_test::has(all, "relu"));
     CHECK_FALSE(graphs_test::has(all, "batch_norm"));
+}
+
+TEST_CASE("a U-Net copies no part of its concatenations, neither values nor gradients") {
+    for (const mode& m : {mode{}, graphs_test::training()}) {
+        const std::vector<std::string> all = graphs_test::names<graphs_test::whole_blocks>(m);
+        CHECK_FALSE(graphs_test::has(all, "[concat]"));
+        CHECK(graphs_test::has(all, "[max_pool]")); // cuDNN's reads no slices
+    }
+    // The second head's share of what both concatenate is copied: of two values, forward, and of their gradients.
+    const auto copies = [](const mode& m) {
+        const std::vector<std::string> all = graphs_test::names<graphs_test::two_masks>(m);
+        return std::count(all.begin(), all.end(), "[concat]");
+    };
+    CHECK(copies({}) == 2);
+    CHECK(copies(graphs_test::training()) == 4);
+}
+
+TEST_CASE("where a first part ends within 8 channels the parts are copied; a pool that reads no slice is cuDNN's") {
+    const std::vector<std::string> all = graphs_test::names<graphs_test::net>(graphs_test::training());
+    CHECK(std::count(all.begin(), all.end(), "[concat]") == 4); // of 12 and 12 channels, not of 8 and 8
+    CHECK(graphs_test::has(all, "max_pool + index"));
+    CHECK(graphs_test::has(all, "max_pool backward"));
+}
+
+TEST_CASE("a graph steps over the other channels of what its operands are slices of") {
+    const graph g = lower<graphs_test::whole_blocks>();
+    const execution_plan plan = make_unplaced_plan(g, graphs_test::training(), cuda::device_storage);
+    int slices = 0;
+    for (const cuda::work& w : cuda::list_work(g, plan, 4, cuda::precision::bf16))
+        for (const cuda::operand& o : w.operands) {
+            if (o.part != cuda::part_of_node::value && o.part != cuda::part_of_node::gradient) continue;
+            const node_plan& n = plan.nodes[static_cast<std::size_t>(o.node)];
+            const slice& s = o.part == cuda::part_of_node::value ? n.value_slice : n.gradient_slice;
+            const shape whole = g[o.node].out;
+            for (const cuda::operation& one : w.graph.operations)
+                cuda::for_each_tensor(one, [&](const char*, const cuda::tensor& t) {
+                    if (t.id != static_cast<std::int64_t>(o.what)) return;
+                    CHECK(t.stride[3] == cuda::stored_channels(s ? s.channels : whole.c));
+                    slices += s ? 1 : 0;
+                });
+        }
+    CHECK(slices >= 8);
 }
 
 TEST_CASE("inference folds norms into convolutions, with sums and relus behind them") {

@@ -34,6 +34,11 @@ using unet = network<unet_encoder<scan, 32, 64, 128, 256, 512>,
 using odd_unet = network<unet_encoder<small_scan, 12, 20, 37, 3>,
     head<"picture", unet_decoder<2, up<"e3", 21>, up<"e2", 13>, up<"e1", 5>>, loss::l2>>;
 
+/// Channels of whole blocks: concatenations in slices, and a skip that two heads read.
+using block_unet = network<unet_encoder<small_scan, 8, 16, 32>,
+    head<"picture", unet_decoder<1, up<"e2", 16>, up<"e1", 8>>, loss::l2>,
+    head<"other", unet_decoder<2, up<"e2", 16>, up<"e1", 8>>, loss::l2>>;
+
 using pyramid = network<resnet18_encoder<scan>, head<"picture", feature_pyramid<>, loss::l2>>;
 
 /// Layers that no network of the zoo has.
@@ -61,6 +66,7 @@ std::vector<network_case> networks() {
     std::vector<network_case> all;
     all.push_back(all_of<unet>("unet"));
     all.push_back(all_of<odd_unet>("unet of odd widths", true));
+    all.push_back(all_of<block_unet>("unet of whole blocks", true));
     all.push_back(all_of<pyramid>("resnet18 + feature_pyramid"));
     all.push_back(all_of<others>("every other layer", true));
     all.push_back(all_of<classifier<resnet50_encoder<photo>, resnet_classifier<1000>>>("resnet50"));

@@ -46,11 +46,6 @@ std::vector<described_device> devices() {
 constexpr cuda::precision precisions[] = {cuda::precision::fp32, cuda::precision::tf32, cuda::precision::bf16, cuda::precision::fp16};
 constexpr int batches[] = {1, 32};
 
-bool everything() {
-    const char* const value = std::getenv("UMSREP_CUDA_SUPPORT");
-    return value != nullptr && std::string_view(value) == "all";
-}
-
 /// What all graphs of one name and precision have in common.
 struct row {
     int graphs = 0, compiled = 0, tensor_cores = 0;
@@ -73,7 +68,7 @@ std::map<std::string, std::pair<cuda::operation_graph, cuda::precision>> graphs_
             const execution_plan plan = make_unplaced_plan(c.graph, m, cuda::device_storage);
             for (const int batch : batches)
                 for (const cuda::precision p : precisions) {
-                    if (!everything() && !(c.small && (p == cuda::precision::fp32 || p == cuda::precision::bf16))) continue;
+                    if (!support::everything() && !(c.small && (p == cuda::precision::fp32 || p == cuda::precision::bf16))) continue;
                     for (const cuda::work& w : cuda::list_work(c.graph, plan, batch, p)) {
                         if (w.ours()) t.kernels[std::string(w.name()) + (w.what == phase::backward ? " (backward)" : "")].insert(c.name);
                         else distinct.emplace(cuda::key_of(w.graph) + std::string(name(p)), std::pair(w.graph, p));

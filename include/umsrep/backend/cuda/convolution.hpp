@@ -38,10 +38,11 @@ inline convolution convolution_of(const node& n, int batch, precision p, role in
 }
 
 /// Whether cuDNN's kernel for a map forward has an epilogue. With 16 bits a grouped one has none, and a transposed one only where both
-/// sides have a multiple of 8 channels.
-constexpr bool has_epilogue(const node& n, precision p) {
-    const bool adjoint = n.kind == op::conv_transpose;
-    return size_of(storage_type(p)) == 4 || (n.a.groups == 1 && (!adjoint || (n.in.c % 8 == 0 && n.out.c % 8 == 0)));
+/// sides have a multiple of 8 channels; in bf16 none of that one's images may be a slice of wider ones either.
+constexpr bool has_epilogue(const node& n, precision p, bool slices = false) {
+    if (size_of(storage_type(p)) == 4) return true;
+    if (n.a.groups != 1) return false;
+    return n.kind != op::conv_transpose || (n.in.c % 8 == 0 && n.out.c % 8 == 0 && !(slices && p == precision::bf16));
 }
 
 /// output = relu(map(input) + bias + skip), as far as asked for.

@@ -31,15 +31,25 @@ inline kernel::extents extents_of(int n, shape s) {
     return {u(n), u(s.h), u(s.w), u(s.c)};
 }
 
-/// An activation at an address: its own channels, with the room behind them stepped over.
+/// Where an activation lies: at an address, `pitch` elements from pixel to pixel where it is a slice of wider ones; 0: by itself.
+struct activation_place {
+    void* address = nullptr;
+    int pitch = 0;
+
+    activation_place(void* a = nullptr, int p = 0) : address{a}, pitch{p} {}
+    explicit operator bool() const { return address != nullptr; }
+    friend bool operator==(const activation_place&, const activation_place&) = default;
+};
+
+/// An activation at a place: its own channels, with the room behind them stepped over.
 template <class T>
-device_image<T> image_at(void* address, int n, shape s) {
-    return {extents_of(n, s), {static_cast<T*>(address), stored_channels(s.c)}};
+device_image<T> image_at(const activation_place& at, int n, shape s) {
+    return {extents_of(n, s), {static_cast<T*>(at.address), at.pitch > 0 ? at.pitch : stored_channels(s.c)}};
 }
 /// The same with the room as channels, for what keeps channels apart: they can be taken eight at a time.
 template <class T>
-device_image<T> whole_image_at(void* address, int n, shape s) {
-    return image_at<T>(address, n, {stored_channels(s.c), s.h, s.w});
+device_image<T> whole_image_at(const activation_place& at, int n, shape s) {
+    return image_at<T>(at, n, {stored_channels(s.c), s.h, s.w});
 }
 /// The same as one long row, for what works on elements. Throws shape_mismatch where kernels could not count them.
 template <class T>

@@ -17,11 +17,20 @@ constexpr int stored_channels(int channels) { return channels < 4 ? channels : (
 /// Elements that an activation of one sample takes.
 constexpr std::ptrdiff_t stored_elements(shape s) { return static_cast<std::ptrdiff_t>(stored_channels(s.c)) * s.plane(); }
 
-/// The same for the planner. cuDNN does not say that a norm's backward may write over the gradient that it reads, so it never does.
+/// Who takes slices of the channels of wider activations. cuDNN's pools do not, and of ours there is the one of maxima only; its norms
+/// by the batch write them, where something stands behind them in their graph, and read none.
+constexpr bool writes_slices(const node& n) { return n.kind != op::avg_pool; }
+constexpr bool reads_slices(const node& n) { return n.kind != op::avg_pool && n.kind != op::batch_norm; }
+
+/// The same for the planner. cuDNN does not say that a norm's backward may write over the gradient that it reads, so it never does. Slices
+/// begin at a multiple of 8 channels, which is an address of 16 bytes at least.
 inline constexpr storage_policy device_storage{
     .elements = stored_elements,
     .dense = [](shape s) { return stored_channels(s.c) == s.c && (s.c == 1 || s.plane() == 1); },
     .norm_gradients_in_place = false,
+    .slice_block = 8,
+    .reads_slices = reads_slices,
+    .writes_slices = writes_slices,
 };
 
 /// An activation as convolutions see it: its channels, with the room behind them stepped over.

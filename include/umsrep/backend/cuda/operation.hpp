@@ -2,9 +2,12 @@
 #pragma once
 
 #include <array>
+#include <concepts>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -73,37 +76,48 @@ struct operation_graph {
 };
 
 /// Every tensor of an operation with the word for it, in a fixed order.
-template <class Visitor>
-void for_each_tensor(const operation& o, Visitor&& visit) {
-    struct each {
-        Visitor& visit;
-        void operator()(const convolution& c) const { visit("image", c.image), visit("weight", c.weight), visit("result", c.result); }
-        void operator()(const pointwise& p) const {
-            visit("x", p.x);
-            if (p.other) visit("other", *p.other);
-            visit("y", p.y);
-        }
-        void operator()(const resample& r) const {
-            visit("image", r.image), visit("result", r.result);
-            if (r.index) visit("index", *r.index);
-        }
-        void operator()(const norm_forward& n) const {
-            visit("x", n.x), visit("scale", n.scale), visit("shift", n.shift), visit("epsilon", n.epsilon), visit("momentum", n.momentum);
-            visit("running mean", n.running_mean), visit("running variance", n.running_variance), visit("y", n.y), visit("mean", n.mean);
-            visit("deviation", n.deviation), visit("next running mean", n.next_running_mean);
-            visit("next running variance", n.next_running_variance);
-        }
-        void operator()(const norm_again& n) const {
-            visit("x", n.x), visit("scale", n.scale), visit("shift", n.shift), visit("mean", n.mean), visit("deviation", n.deviation);
-            visit("y", n.y);
-        }
-        void operator()(const norm_backward& n) const {
-            visit("x", n.x), visit("gradient", n.grad_y), visit("mean", n.mean), visit("deviation", n.deviation), visit("scale", n.scale);
-            visit("gradient of x", n.grad_x), visit("gradient of scale", n.grad_scale), visit("gradient of shift", n.grad_shift);
-        }
-        void operator()(const channel_sums& r) const { visit("x", r.x), visit("y", r.y); }
-    };
-    std::visit(each{visit}, o);
+template <class Operation, class Visitor>
+    requires std::same_as<std::remove_const_t<Operation>, operation>
+void for_each_tensor(Operation& o, Visitor&& visit) {
+    std::visit(
+        [&]<class One>(One& one) {
+            using kind = std::remove_const_t<One>;
+            if constexpr (std::is_same_v<kind, convolution>) {
+                visit("image", one.image), visit("weight", one.weight), visit("result", one.result);
+            } else if constexpr (std::is_same_v<kind, pointwise>) {
+                visit("x", one.x);
+                if (one.other) visit("other", *one.other);
+                visit("y", one.y);
+            } else if constexpr (std::is_same_v<kind, resample>) {
+                visit("image", one.image), visit("result", one.result);
+                if (one.index) visit("index", *one.index);
+            } else if constexpr (std::is_same_v<kind, norm_forward>) {
+                visit("x", one.x), visit("scale", one.scale), visit("shift", one.shift), visit("epsilon", one.epsilon);
+                visit("momentum", one.momentum), visit("running mean", one.running_mean), visit("running variance", one.running_variance);
+                visit("y", one.y), visit("mean", one.mean), visit("deviation", one.deviation);
+                visit("next running mean", one.next_running_mean), visit("next running variance", one.next_running_variance);
+            } else if constexpr (std::is_same_v<kind, norm_again>) {
+                visit("x", one.x), visit("scale", one.scale), visit("shift", one.shift), visit("mean", one.mean);
+                visit("deviation", one.deviation), visit("y", one.y);
+            } else if constexpr (std::is_same_v<kind, norm_backward>) {
+                visit("x", one.x), visit("gradient", one.grad_y), visit("mean", one.mean), visit("deviation", one.deviation);
+                visit("scale", one.scale), visit("gradient of x", one.grad_x), visit("gradient of scale", one.grad_scale);
+                visit("gradient of shift", one.grad_shift);
+            } else {
+                visit("x", one.x), visit("y", one.y);
+            }
+        },
+        o);
+}
+
+/// Says of a graph that what it names by a role is a slice of the channels of wider images.
+inline void make_slice(operation_graph& g, role r, int channels) {
+    for (operation& o : g.operations)
+        for_each_tensor(o, [&](const char*, tensor& t) {
+            if (t.id != static_cast<std::int64_t>(r)) return;
+            const tensor wider = images(r, 1, {channels, static_cast<int>(t.size[2]), static_cast<int>(t.size[3])}, t.type);
+            t.stride = wider.stride;
+        });
 }
 
 /// Where a tensor of a graph is: on the device, or on the host for those that are given by value.

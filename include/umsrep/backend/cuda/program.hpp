@@ -92,7 +92,9 @@ public:
             check_norm(x, w, n);
             item i{std::move(w), nullptr};
             if (i.w.ours()) {
-                workspace = std::max(workspace, i.w.kernel == own_kernel::of_node ? own_workspace_bytes(x, n) : 0);
+                workspace = std::max(workspace, i.w.kernel == own_kernel::of_node         ? own_workspace_bytes(x, n)
+                                                : i.w.kernel == own_kernel::bias_gradient ? bias_workspace_bytes(x, n)
+                                                                                          : 0);
             } else {
                 i.ready = machine_->prepare(i.w.graph, P, n == capacity_); // smaller ones are what is left over
                 workspace = std::max(workspace, i.ready->workspace());
@@ -195,10 +197,10 @@ private:
             epsilons_[k] = static_cast<float>(x.a.value);
             momenta_[k] = static_cast<float>(x.a.momentum);
             drop = drop || drops(i);
-            moves_ = moves_ || (plan_of(i).runs() && normalises_by_graph(x, plan_of(i)));
+            moves_ = moves_ || (plan_of(i).runs() && normalises_by_graph(*graph_, plan_, i));
             if (!plan_of(i).runs()) continue;
             const std::size_t index = static_cast<std::size_t>(capacity_ * stored_elements(x.out));
-            states_[k] = take(x.kind == op::max_pool && has_pool(x) ? index : own_state_bytes(x, capacity_));
+            states_[k] = take(x.kind == op::max_pool && pools_by_graph(*graph_, plan_, i) ? index : own_state_bytes(x, capacity_));
         }
         if (drop) streams_ = static_cast<std::ptrdiff_t>(take(graph_->nodes.size() * sizeof(kernel::stream)));
         if (moves_) previous_ = take(static_cast<std::size_t>(store_->layout().statistics()) * sizeof(float));
@@ -226,12 +228,15 @@ private:
     std::byte* in_state(std::size_t place) const { return static_cast<std::byte*>(memory_->state.address()) + place; }
     std::byte* state(int i) const { return in_state(states_[static_cast<std::size_t>(i)]); }
     float* unwanted(int k) const { return reinterpret_cast<float*>(in_state(unwanted_)) + k * store_->layout().widest(); }
-    void* in_arena(int buffer_number) const {
-        if (buffer_number < 0) return nullptr;
-        return static_cast<stored*>(memory_->arena.address()) + plan_.buffers[static_cast<std::size_t>(buffer_number)].offset * capacity_;
+    activation_place in_arena(int buffer_number, const slice& s) const {
+        if (buffer_number < 0) return {};
+        auto* const whole = static_cast<stored*>(memory_->arena.address()) + plan_.buffers[static_cast<std::size_t>(buffer_number)].offset * capacity_;
+        return {whole + s.first, s ? stored_channels(s.channels) : 0};
     }
-    void* value(int i, bool again) const { return i < 0 ? nullptr : in_arena(plan_of(i).place(again)); }
-    void* gradient(int i) const { return i < 0 ? nullptr : in_arena(plan_of(i).gradient); }
+    activation_place value(int i, bool again) const {
+        return i < 0 ? activation_place{} : in_arena(plan_of(i).place(again), plan_of(i).value_slice); // what is computed twice is no slice
+    }
+    activation_place gradient(int i) const { return i < 0 ? activation_place{} : in_arena(plan_of(i).gradient, plan_of(i).gradient_slice); }
     const float* vector(const stored_tensor* t) const { return t == nullptr ? nullptr : store_->master(*t); }
     kernel::moments* moments_of(int i) const {
         const std::ptrdiff_t constant_place = of_node_[static_cast<std::size_t>(i)].moments;
@@ -308,9 +313,9 @@ private:
         };
         switch (o.part) {
             case part_of_node::value:
-                return value(o.node, what != phase::forward);
+                return value(o.node, what != phase::forward).address;
             case part_of_node::gradient:
-                return gradient(o.node);
+                return gradient(o.node).address;
             case part_of_node::scratch:
                 return memory_->scratch.address();
             case part_of_node::weight:
@@ -361,8 +366,13 @@ private:
                     !w.behind.bias ? nullptr
                     : w.folded     ? reinterpret_cast<const float*>(in_constants(of_node_[static_cast<std::size_t>(w.node)].bias))
                                    : vector(l.bias(w.node));
-                void* const y = value(w.node, again);
+                const activation_place y = value(w.node, again);
                 return own.add_up(a.n, x.out, y, bias, value(w.skip, again), w.behind.relu, y);
+            }
+            case own_kernel::bias_gradient: {
+                const stored_tensor* const bias = l.bias(w.node);
+                float* const to = static_cast<float*>(gradient_of(bias, a));
+                return own.sum_channels(a.n, x.out, gradient(w.node), memory_->workspace.address(), to != nullptr ? to : unwanted(1));
             }
             case own_kernel::pass_gradient:
                 return own.pass(a.n, x.out, gradient(w.node), gradient(input(w.input)), u.accumulate[w.input]);
@@ -376,7 +386,7 @@ private:
         o.batch = a.n;
         for (const std::size_t k : {0u, 1u})
             if (input(k) >= 0) {
-                o.in[k] = value(input(k), again);
+                if (x.kind != op::concat || k == w.input) o.in[k] = value(input(k), again);
                 o.in_shape[k] = (*graph_)[input(k)].out;
             }
         o.out = value(w.node, again);

@@ -49,6 +49,7 @@ enum class own_kernel : std::uint8_t {
     none,
     of_node,       ///< the node's operation, or its gradient
     add_up,        ///< y = relu(y + bias + skip) over a node's value
+    bias_gradient, ///< where cuDNN has no graph
     pass_gradient, ///< the gradient of an addition's input is that of its output
     add_gradient,  ///< from scratch to the gradient of a node's input
 };
@@ -65,7 +66,7 @@ struct work {
     epilogue behind{};     ///< what a kernel of our own does with its result
     int skip = -1;         ///< the node whose value `behind` adds
     bool folded = false;   ///< the bias is that of a folded norm
-    std::size_t input = 0; ///< of the node, whose gradient it is
+    std::size_t input = 0; ///< of the node, whose gradient it is; or the part that is copied
 
     bool ours() const { return graph.operations.empty(); }
     /// "conv + bias", "softmax".
@@ -77,6 +78,8 @@ struct work {
                 return umsrep::name(kind);
             case own_kernel::add_up:
                 return "add up";
+            case own_kernel::bias_gradient:
+                return "bias gradient";
             case own_kernel::pass_gradient:
                 return "pass gradient";
             case own_kernel::add_gradient:
@@ -86,9 +89,37 @@ struct work {
     }
 };
 
-/// Whether a node's batch_norm is one graph of cuDNN's: by the batch's statistics, of whole groups of channels.
-constexpr bool normalises_by_graph(const node& n, const node_plan& u) {
-    return n.kind == op::batch_norm && u.batch_statistics && has_batch_norm(n.out);
+/// Whether a node's batch_norm is one graph of cuDNN's: by the batch's statistics, of whole groups of channels. What it writes, adds or is
+/// given the gradient of may be a slice where a ReLU stands between.
+constexpr bool normalises_by_graph(const graph& g, const execution_plan& plan, int i) {
+    const node_plan& u = plan.nodes[static_cast<std::size_t>(i)];
+    if (g[i].kind != op::batch_norm || !u.batch_statistics || !has_batch_norm(g[i].out)) return false;
+    const auto follows = [&](int x, op kind) {
+        return x < g.size() && g[x].kind == kind && g[x].inputs[0] == x - 1 && plan.nodes[static_cast<std::size_t>(x)].value == u.value;
+    };
+    const bool sum = follows(i + 1, op::add), relu = follows(i + 1, op::relu), relu_of_sum = sum && follows(i + 2, op::relu);
+    const bool slices = u.value_slice || (sum && plan.nodes[static_cast<std::size_t>(g[i + 1].inputs[1])].value_slice);
+    return (!slices || relu || relu_of_sum) && (!u.gradient_slice || relu);
+}
+
+/// Whether a node's pool is a graph of cuDNN's, which takes no slices of wider images.
+constexpr bool pools_by_graph(const graph& g, const execution_plan& plan, int i) {
+    const auto whole = [&](int x) {
+        const node_plan& u = plan.nodes[static_cast<std::size_t>(x)];
+        return !u.value_slice && !u.gradient_slice;
+    };
+    return has_pool(g[i]) && whole(i) && whole(g[i].inputs[0]);
+}
+
+/// Whether input k of a concatenation is in it from the start; the same of their gradients.
+constexpr bool is_part(const graph& g, const execution_plan& plan, int concat, std::size_t k) {
+    const node_plan &u = plan.nodes[static_cast<std::size_t>(concat)], &x = plan.nodes[static_cast<std::size_t>(g[concat].inputs[k])];
+    return x.value_slice && x.value == u.value && x.value_slice.first == u.value_slice.first + umsrep::detail::first_channel(g, concat, k);
+}
+constexpr bool is_part_of_gradient(const graph& g, const execution_plan& plan, int concat, std::size_t k) {
+    const node_plan &u = plan.nodes[static_cast<std::size_t>(concat)], &x = plan.nodes[static_cast<std::size_t>(g[concat].inputs[k])];
+    return x.gradient_slice && x.gradient == u.gradient &&
+           x.gradient_slice.first == u.gradient_slice.first + umsrep::detail::first_channel(g, concat, k);
 }
 
 namespace detail {
@@ -114,10 +145,16 @@ private:
         w.step = step_;
         w.node = i;
         w.what = what;
+        for (const operand& o : operands)
+            if (const slice s = slice_of(o)) make_slice(g, o.what, stored_channels(s.channels));
         w.graph = std::move(g);
         w.operands = std::move(operands);
         w.kind = g_[i].kind;
         return w;
+    }
+    slice slice_of(const operand& o) const {
+        if (o.part == part::value) return plan_of(o.node).value_slice;
+        return o.part == part::gradient ? plan_of(o.node).gradient_slice : slice{};
     }
     work& ours(int i, phase what, own_kernel kernel = own_kernel::of_node) {
         work& w = items_.emplace_back();
@@ -154,7 +191,8 @@ private:
                     if (folded) ++i;
                     auto [e, skip] = take_epilogue(s, i);
                     e.bias = n.a.bias || folded;
-                    const bool together = has_epilogue(n, p_);
+                    const auto sliced = [&](int x) { return x >= 0 && plan_of(x).value_slice; };
+                    const bool together = has_epilogue(n, p_, sliced(first) || sliced(n.inputs[0]) || sliced(skip));
                     std::vector<operand> operands{{role::input, part::value, n.inputs[0]},
                                                   {role::output, part::value, first},
                                                   {role::weight, folded ? part::folded_weight : part::weight, first}};
@@ -171,7 +209,7 @@ private:
                 }
                 case op::batch_norm: {
                     const auto [e, skip] = take_epilogue(s, i);
-                    if (normalises_by_graph(n, plan_of(first))) {
+                    if (normalises_by_graph(g_, plan_, first)) {
                         std::vector<operand> operands = norm_operands(first);
                         operands.insert(operands.end(), {{role::output, part::value, first},
                                                          {role::epsilon, part::epsilon, first},
@@ -200,7 +238,7 @@ private:
                 }
                 case op::max_pool:
                 case op::avg_pool: {
-                    if (!has_pool(n)) {
+                    if (!pools_by_graph(g_, plan_, first)) {
                         ours(first, s.what);
                         break;
                     }
@@ -210,6 +248,10 @@ private:
                     graph_of(first, s.what, forward_pool(n, batch_, p_, index), std::move(operands));
                     break;
                 }
+                case op::concat:
+                    for (std::size_t k = 0; k < 2; ++k)
+                        if (!is_part(g_, plan_, first, k)) ours(first, s.what).input = k;
+                    break;
                 default:
                     ours(first, s.what);
             }
@@ -239,7 +281,8 @@ private:
                                  {{role::input, part::value, n.inputs[0]},
                                   {role::grad_output, part::gradient, i},
                                   {role::grad_weight, part::grad_weight, i}});
-                        if (n.a.bias)
+                        if (n.a.bias && u.gradient_slice) ours(i, s.what, own_kernel::bias_gradient);
+                        else if (n.a.bias)
                             graph_of(i, s.what, backward_bias(batch_, n.out, p_),
                                      {{role::grad_output, part::gradient, i}, {role::grad_bias, part::grad_bias, i}});
                     }
@@ -249,7 +292,7 @@ private:
                     accumulate(i);
                     break;
                 case op::relu:
-                    if (i > s.first && normalises_by_graph(g_[i - 1], plan_of(i - 1))) {
+                    if (i > s.first && normalises_by_graph(g_, plan_, i - 1)) {
                         --i;
                         backward_norm(i, s.what, i + 1);
                     } else if (u.differentiate[0]) {
@@ -257,18 +300,18 @@ private:
                     }
                     break;
                 case op::batch_norm:
-                    if (normalises_by_graph(n, u)) backward_norm(i, s.what, i);
+                    if (normalises_by_graph(g_, plan_, i)) backward_norm(i, s.what, i);
                     else ours(i, s.what);
                     break;
                 case op::add:
                     for (std::size_t k = 0; k < 2; ++k)
-                        if (u.differentiate[k] && (u.accumulate[k] || plan_of(n.inputs[k]).gradient != u.gradient))
+                        if (u.differentiate[k] && (u.accumulate[k] || plan_of(n.inputs[k]).gradient != u.gradient || plan_of(n.inputs[k]).gradient_slice != u.gradient_slice))
                             ours(i, s.what, own_kernel::pass_gradient).input = k;
                     break;
                 case op::max_pool:
                 case op::avg_pool: {
                     if (!u.differentiate[0]) break;
-                    if (!has_pool(n)) {
+                    if (!pools_by_graph(g_, plan_, i)) {
                         ours(i, s.what);
                         break;
                     }
@@ -280,7 +323,7 @@ private:
                 }
                 case op::concat:
                     for (std::size_t k = 0; k < 2; ++k)
-                        if (u.differentiate[k]) ours(i, s.what).input = k;
+                        if (u.differentiate[k] && !is_part_of_gradient(g_, plan_, i, k)) ours(i, s.what).input = k;
                     break;
                 default:
                     ours(i, s.what); // which adds to gradients by itself

@@ -1921,52 +1921,59 @@ struct global_average_backward {
     }
 };
 
-/// The largest pixel under each window, by `map`: the first one in row-major order; a NaN counts as the largest. cuDNN's takes windows of
-/// 128 pixels at most.
-template <class T>
+/// The largest pixel under each window, n channels at a time, by `map`: the first one in row-major order; a NaN counts as the largest.
+/// cuDNN's takes windows of 128 pixels at most, and no slices of wider images. Tap: a number that counts a window's pixels.
+template <class T, class Tap, int n>
 struct max_pool {
     sliding_window window;
     pixels<const T> in;
     pixels<T> out;
-    u32* tap; ///< which pixel of the window it was, one for each result (pixel, channel), for backward; null: not wanted
+    Tap* tap; ///< which pixel of the window it was, one for each result (pixel, channel), for backward; null: not wanted
 
-    UMSREP_DEVICE long long count() const { return window.results.size(); }
+    UMSREP_DEVICE long long count() const { return window.results.size() / n; }
     UMSREP_DEVICE void operator()(u32 i) const {
         const sliding_window& w = window;
-        const place<1> p(w.results, i);
-        float best = 0;
-        u32 where = ~0u;
+        const place<n> p(w.results, i);
+        values<n> best = {};
+        u32 where[n];
+        for (int k = 0; k < n; ++k) where[k] = ~0u;
         for (u32 a = 0; a < w.kernel_h; ++a) {
             const int y = w.row(p.y, a);
             if (y < 0) continue;
             for (u32 b = 0; b < w.kernel_w; ++b) {
                 const int x = w.column(p.x, b);
                 if (x < 0) continue;
-                const float v = to_float(*in.at(w.image.pixel(p.sample, static_cast<u32>(y), static_cast<u32>(x)), p.channel));
-                if (where != ~0u && !(v > best || v != v)) continue;
-                best = v;
-                where = a * w.kernel_w + b;
+                const values<n> v = load<n>(in.at(w.image.pixel(p.sample, static_cast<u32>(y), static_cast<u32>(x)), p.channel));
+                for (int k = 0; k < n; ++k) {
+                    if (where[k] != ~0u && !(v.at[k] > best.at[k] || v.at[k] != v.at[k])) continue;
+                    best.at[k] = v.at[k];
+                    where[k] = a * w.kernel_w + b;
+                }
             }
         }
-        *out.at(w.results.pixel(p.sample, p.y, p.x), p.channel) = number<T>::from(best);
-        if (tap != nullptr) tap[i] = where;
+        const long long pixel = w.results.pixel(p.sample, p.y, p.x);
+        store(out.at(pixel, p.channel), best);
+        if (tap == nullptr) return;
+        pack<Tap, n> taps;
+        for (int k = 0; k < n; ++k) taps.at[k] = static_cast<Tap>(where[k]);
+        *reinterpret_cast<pack<Tap, n>*>(tap + pixel * w.results.c + p.channel) = taps;
     }
 };
 
-/// Each pixel gathers the gradients of the windows in which it was the largest, by `map`.
-template <class T>
+/// Each pixel gathers the gradients of the windows in which it was the largest, n channels at a time, by `map`.
+template <class T, class Tap, int n>
 struct max_pool_backward {
     sliding_window window;
     pixels<const T> grad_out;
-    const u32* tap;
+    const Tap* tap;
     pixels<T> grad_in;
     bool accumulate;
 
-    UMSREP_DEVICE long long count() const { return window.image.size(); }
+    UMSREP_DEVICE long long count() const { return window.image.size() / n; }
     UMSREP_DEVICE void operator()(u32 i) const {
         const sliding_window& w = window;
-        const place<1> p(w.image, i);
-        float sum = 0;
+        const place<n> p(w.image, i);
+        values<n> sum = {};
         for (u32 a = w.kernel_h; a-- > 0;) { // windows in row-major order
             const int y = w.position_of_row(p.y, a);
             if (y < 0) continue;
@@ -1974,10 +1981,13 @@ struct max_pool_backward {
                 const int x = w.position_of_column(p.x, b);
                 if (x < 0) continue;
                 const long long pixel = w.results.pixel(p.sample, static_cast<u32>(y), static_cast<u32>(x));
-                if (tap[pixel * w.results.c + p.channel] == a * w.kernel_w + b) sum += to_float(*grad_out.at(pixel, p.channel));
+                const values<n> d = load<n>(grad_out.at(pixel, p.channel));
+                const pack<Tap, n> taps = *reinterpret_cast<const pack<Tap, n>*>(tap + pixel * w.results.c + p.channel);
+                for (int k = 0; k < n; ++k)
+                    if (taps.at[k] == static_cast<Tap>(a * w.kernel_w + b)) sum.at[k] += d.at[k];
             }
         }
-        store(grad_in.at(w.image.pixel(p.sample, p.y, p.x), p.channel), values<1>{{sum}}, accumulate);
+        store(grad_in.at(w.image.pixel(p.sample, p.y, p.x), p.channel), sum, accumulate);
     }
 };
 
