@@ -21,7 +21,8 @@ struct winograd_plan {
     int rows = 0, columns = 0;    ///< tiles of a sample
     int tiles = 0;                ///< of the batch
     bool together = false;        ///< all threads go step by step
-    int block = 0;                ///< tiles of a task
+    int block = 0;                ///< tiles of a task, at most
+    int pieces = 1;               ///< of a row of tiles, where a block is not whole rows
     int held = 0;                 ///< tiles that are transformed at once
     int chunk = 0;                ///< blocks of result channels at once
     int workers = 1;
@@ -30,8 +31,15 @@ struct winograd_plan {
     constexpr int positions() const { return size * size; }
     constexpr std::ptrdiff_t input_position() const { return std::ptrdiff_t{in} * held * lanes + stagger; }
     constexpr std::ptrdiff_t output_position() const { return std::ptrdiff_t{chunk} * held * lanes + stagger; }
+    /// Where a task has its own memory, the products of a position take the place of the transformed inputs of the position before: half the memory,
+    /// and what is written is in a cache already.
+    constexpr std::ptrdiff_t slot() const { return std::max(input_position(), output_position()); }
     constexpr std::ptrdiff_t weight_position() const { return std::ptrdiff_t{chunk} * in * lanes * lanes + stagger; }
-    constexpr int blocks() const { return (tiles + block - 1) / block; }
+    constexpr int blocks() const { return pieces > 1 ? tiles / columns * pieces : (tiles + block - 1) / block; }
+    /// The first tile of a block; blocks() has all tiles before it.
+    constexpr int first_of(int index) const {
+        return pieces > 1 ? index / pieces * columns + share(columns, pieces, index % pieces).begin : std::min(tiles, index * block);
+    }
     /// Blocks go to tasks in runs, for within a run a task fetches what it reads next: long runs first, single blocks where threads wait for each other.
     struct run {
         int first, end;
@@ -51,7 +59,7 @@ struct winograd_plan {
         workspace_cursor cursor;
         cursor.take(out * lanes);
         cursor.take(positions() * weight_position());
-        cursor.take(positions() * (input_position() + output_position()) * (together ? 1 : workers));
+        cursor.take(together ? positions() * (input_position() + output_position()) : (positions() + 1) * slot() * workers);
         return cursor.used();
     }
 };
@@ -73,9 +81,24 @@ constexpr bool suits_winograd(const correlation& map) {
            map.padding.w <= 2 && fills(map.wide) && fills(map.narrow);
 }
 
+/// Cuts the tiles into blocks of `most` or fewer: whole rows where that many fit, for what the next block reads lies together then. Enough of them to
+/// keep the cores busy to the end, unless they became too small to multiply well.
+constexpr void cut(winograd_plan& p, std::ptrdiff_t most) {
+    constexpr int least_tiles = 12, enough = 16;
+    const int rows = p.tiles / p.columns, limit = static_cast<int>(std::clamp<std::ptrdiff_t>(most, least_tiles, 64));
+    if (limit >= p.columns) {
+        const int fits = limit / p.columns, fewest = (least_tiles + p.columns - 1) / p.columns;
+        p.block = p.columns * std::min(rows, std::max(fewest, std::min(fits, rows / enough)));
+    } else {
+        p.pieces = (p.columns + limit - 1) / limit;
+        p.block = (p.columns + p.pieces - 1) / p.pieces;
+    }
+}
+
 /// A pass from `from_channels` to results of shape `to`.
 constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads) {
-    constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{3} << 19, task_bytes = std::ptrdiff_t{5} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
+    constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{3} << 19, shared_weights = std::ptrdiff_t{5} << 20, task_bytes = std::ptrdiff_t{3} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
+    constexpr int many_tiles = 192;
     winograd_plan p;
     p.size = winograd_size(from_channels, to);
     p.in = blocks_of(from_channels);
@@ -85,7 +108,7 @@ constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, in
     p.tiles = batch * p.rows * p.columns;
     p.workers = threads;
     const std::ptrdiff_t one_weight = std::ptrdiff_t{p.positions()} * lanes * lanes * 4 * p.in; // bytes for a block of results
-    p.together = one_weight * p.out > cached_weights;
+    p.together = one_weight * p.out > (p.tiles < many_tiles ? cached_weights : shared_weights);
     if (p.together) {
         p.block = 64;
         p.held = std::min(p.tiles, 256);
@@ -95,10 +118,8 @@ constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, in
         p.chunk += p.chunk % 2; // kernels take two blocks at a time
         p.chunk = std::min(p.chunk, p.out);
     } else {
-        const std::ptrdiff_t tile_bytes = std::ptrdiff_t{p.positions()} * lanes * 4 * (p.in + p.out);
-        p.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 24, 64));
-        p.block = std::max(1, std::min({p.block, p.tiles, (p.tiles + 1) / 2}));
-        if (p.block > p.columns) p.block -= p.block % p.columns; // whole rows: what the next block reads lies together
+        const std::ptrdiff_t tile_bytes = std::ptrdiff_t{p.positions()} * lanes * 4 * std::max(p.in, p.out);
+        cut(p, task_bytes / tile_bytes);
         p.held = p.block;
         p.chunk = p.out;
     }
@@ -116,16 +137,19 @@ void for_each_stretch(const winograd_plan& p, int first, int last, F f) {
     }
 }
 
-/// Rows of a block of channels that the tiles [first, last) read and those before them did not; `part` of `parts`.
+/// What block `index` fetches of a block of channels, one part of `parts` of it: the rows that the next block of the run reads first, or the next row of
+/// tiles where blocks are pieces of one.
 template <class T>
-ahead rows_of(const parts<T>& value, shape s, const winograd_plan& p, int first, int last, int block, int part, int parts_) {
-    if (first >= last) return {};
-    const int row = first / p.columns % p.rows, sample = first / p.columns / p.rows;
-    const int begin = std::min(p.step() * row + 1, s.h), end = std::min(s.h, p.step() * (row + (last - first + p.columns - 1) / p.columns) + 1);
+ahead rows_after(const parts<T>& value, shape s, const winograd_plan& p, int index, int end, int block, int part, int of_parts) {
+    const int next = index + p.pieces;
+    if (next >= end) return {};
+    const int first = p.first_of(next) / p.columns, rows = p.pieces > 1 ? 1 : (p.first_of(next + 1) - p.first_of(next) + p.columns - 1) / p.columns;
+    const int row = first % p.rows, sample = first / p.rows;
+    const int from = std::min(p.step() * row + 1, s.h), to = std::min(s.h, p.step() * (row + rows) + 1);
     const located<T> found = locate(value, sample, block);
     if (found.plane == nullptr) return {};
-    const share mine((end - begin) * s.w, parts_, part);
-    return {found.plane + (std::ptrdiff_t{begin} * s.w + mine.begin) * lanes, mine.size()};
+    const share mine((to - from) * s.w, of_parts * p.pieces, index % p.pieces * of_parts + part);
+    return {found.plane + (std::ptrdiff_t{from} * s.w + mine.begin) * lanes, mine.size()};
 }
 
 /// Transformed weights of result block `to`, from block `from`: 16 channels x 16 lanes at out + channel * 16, positions apart.
@@ -219,23 +243,24 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
     };
 
     if (!p.together) {
+        const std::ptrdiff_t slot = p.slot();
         c.pool->run(p.out * p.in, [&](int i) {
             transform_weights(k, c, p.size, i / p.in, i % p.in, weights_of(i / p.in, 0, i % p.in), weight_position);
         });
         c.pool->run(p.runs(), [&](int task, int worker) {
-            float* const from = memory + worker * positions * (from_position + to_position);
-            float* const to = from + positions * from_position;
+            float* const to = memory + worker * (positions + 1) * slot;
+            float* const from = to + slot;
             const winograd_plan::run blocks = p.run_of(task);
             for (int block = blocks.first; block < blocks.end; ++block) {
-                const int first = block * p.block, last = std::min(p.tiles, first + p.block), after = block + 1 < blocks.end ? std::min(p.tiles, last + p.block) : last;
-                for (int b = 0; b < p.in; ++b) transform_inputs(k, c, p, first, last, b, from + std::ptrdiff_t{b} * p.held * lanes, from_position);
+                const int first = p.first_of(block), last = p.first_of(block + 1);
+                for (int b = 0; b < p.in; ++b) transform_inputs(k, c, p, first, last, b, from + std::ptrdiff_t{b} * p.held * lanes, slot);
                 for (int i = 0; i < positions; ++i) {
                     const int b = i * p.in / positions, begin = (b * positions + p.in - 1) / p.in, count = ((b + 1) * positions + p.in - 1) / p.in - begin;
-                    multiply_position(k, p, weights + i * weight_position, p.out, from + i * from_position, 0, last - first, to + i * to_position,
-                                      rows_of(c.in, c.from(), p, last, after, b, i - begin, count));
+                    multiply_position(k, p, weights + i * weight_position, p.out, from + i * slot, 0, last - first, to + i * slot,
+                                      rows_after(c.in, c.from(), p, block, blocks.end, b, i - begin, count));
                 }
                 for (int b = 0; b < p.out; ++b)
-                    transform_outputs(k, c, p, first, last, b, bias, to + std::ptrdiff_t{b} * p.held * lanes, to_position, statistics_of(block, b));
+                    transform_outputs(k, c, p, first, last, b, bias, to + std::ptrdiff_t{b} * p.held * lanes, slot, statistics_of(block, b));
             }
         });
         return;
@@ -298,9 +323,7 @@ constexpr winograd_weight_plan plan_winograd_weights(const correlation& map, int
         t.held = static_cast<int>(std::clamp<std::ptrdiff_t>(held_bytes / tile_bytes, std::min(64, t.tiles), t.tiles));
         t.block = std::min(64, t.held);
     } else {
-        t.block = static_cast<int>(std::clamp<std::ptrdiff_t>(task_bytes / tile_bytes, 16, 64));
-        t.block = std::min(t.block, t.tiles);
-        if (t.block > t.columns) t.block -= t.block % t.columns;
+        cut(t, task_bytes / tile_bytes);
         t.held = t.block;
         p.sums = static_cast<int>(std::clamp<std::ptrdiff_t>(all_sums / (p.sum_position() * t.positions() * 4), 1, 16));
         p.sums = std::min(p.sums, t.blocks());
@@ -359,7 +382,7 @@ inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
             float* const sum = sums + task * sum_size;
             const share mine(p.blocks(), plan.sums, task);
             for (int block = mine.begin; block < mine.end; ++block) {
-                const int first = block * p.block, last = std::min(p.tiles, first + p.block), after = block + 1 < mine.end ? std::min(p.tiles, last + p.block) : last;
+                const int first = p.first_of(block), last = p.first_of(block + 1);
                 for (int b = 0; b < p.in; ++b) transform_inputs(k, reads_wide, p, first, last, b, wide + std::ptrdiff_t{b} * p.held * lanes, wide_position);
                 for (int b = 0; b < p.out; ++b) transform_gradients(k, c, p, first, last, b, narrow + std::ptrdiff_t{b} * p.held * lanes, narrow_position);
                 for (int i = 0; i < positions; ++i)
@@ -368,8 +391,8 @@ inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
                                  [&](int b) {
                                      const int call = i * p.in + b, calls = positions * p.in, all = p.in + p.out, of = call * all / calls;
                                      const int begin = (of * calls + all - 1) / all, part_count = ((of + 1) * calls + all - 1) / all - begin;
-                                     return of < p.in ? rows_of(c.wide, c.map.wide, p, last, after, of, call - begin, part_count)
-                                                      : rows_of(c.narrow, c.map.narrow, p, last, after, of - p.in, call - begin, part_count);
+                                     return of < p.in ? rows_after(c.wide, c.map.wide, p, block, mine.end, of, call - begin, part_count)
+                                                      : rows_after(c.narrow, c.map.narrow, p, block, mine.end, of - p.in, call - begin, part_count);
                                  });
             }
         });

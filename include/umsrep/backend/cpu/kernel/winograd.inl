@@ -283,9 +283,9 @@ inline void weight_tile(const float* w, std::ptrdiff_t step, float* out, std::pt
     vec x[9], y[3 * size];
 #pragma GCC unroll 9
     for (int i = 0; i < 9; ++i) x[i] = load(w + i * step);
-#pragma GCC unroll 1
+#pragma GCC unroll 3
     for (int j = 0; j < 3; ++j) factor_line<Pairs, 3>(x + j, 3, y + j, 3);
-#pragma GCC unroll 1
+#pragma GCC unroll 8
     for (int i = 0; i < size; ++i) {
         vec z[size];
         factor_line<Pairs, 3>(y + 3 * i, 1, z, 1);
