@@ -76,8 +76,12 @@ inline void result_line(const vec* x, int s, vec* y, int t) {
     }
 }
 
-/// Stores a value of a transformed tile and fetches the line behind it, which is that of the next tile: a processor follows no pattern of so many
-/// positions, and would wait for each line before it could write there.
+/// Loads and stores of a transformed tile fetch the line behind, which is that of the next tile: a processor follows no pattern of so many positions, and
+/// would wait for each line.
+inline vec load_position(const float* p) {
+    __builtin_prefetch(p + lanes);
+    return load(p);
+}
 inline void store_position(float* p, vec a) {
     __builtin_prefetch(p + lanes, 1);
     store(p, a);
@@ -233,7 +237,7 @@ inline void output_row(const float* in, const tile_row& r, const output_reading&
         for (int j = 0; j < size; ++j) {
             vec x[size];
 #pragma GCC unroll 8
-            for (int i = 0; i < size; ++i) x[i] = load(in + (size * i + j) * r.position);
+            for (int i = 0; i < size; ++i) x[i] = load_position(in + (size * i + j) * r.position);
             result_line<Pairs, results>(x, 1, y + j, size);
         }
         const int x0 = r.x + results * t, width = r.w - x0 < results ? r.w - x0 : results;
