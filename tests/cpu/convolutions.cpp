@@ -67,6 +67,8 @@ TEST_CASE_TEMPLATE("convolutions of large images agree with the reference", Back
     check_convolution<Backend>(op::conv, {100, 13, 17}, 100, {.kernel = 3, .padding = 1}, 1, 1, r);
     check_convolution<Backend>(op::conv, {64, 16, 16}, 64, {.kernel = 3, .padding = 1}, 1, 2, r);
     check_convolution<Backend>(op::conv, {256, 4, 4}, 128, {.kernel = 3, .padding = 1}, 1, 1, r);
+    check_convolution<Backend>(op::conv, {96, 8, 220}, 48, {.kernel = 3, .padding = 1}, 2, 2, r);  // a row of Winograd's tiles in pieces
+    check_convolution<Backend>(op::conv, {128, 24, 290}, 64, {.kernel = 3, .padding = 1}, 1, 1, r); // and more weights than a core's cache has
     check_convolution<Backend>(op::conv, {16, 36, 8}, 24, {.stride = 2}, 5, 5, r); // most gradients of the input are 0, of no sum at all
 }
 

@@ -10,7 +10,7 @@
 /// quarter or a fifth of the multiplications of the direct sum; errors of 1e-5 to 1e-4 of the result's root mean square. Lavin and Gray, 2016.
 ///
 /// A tile of results becomes 36 or 64 independent products of matrices, tiles x channels x channels. Two ways to go through them:
-///  - where the transformed weights fit a core's cache, each task takes a block of tiles all the way, in memory of its own;
+///  - where the transformed weights fit a cache, each task takes a block of tiles all the way, in memory of its own that its core's second cache holds;
 ///  - else all threads go together from step to step: transform many tiles, multiply position by position, transform back.
 /// Both make every sum in the same order, whatever the number of threads.
 namespace umsrep::cpu_ops {
@@ -86,6 +86,7 @@ constexpr bool suits_winograd(const correlation& map) {
 constexpr void cut(winograd_plan& p, std::ptrdiff_t most) {
     constexpr int least_tiles = 12, enough = 16;
     const int rows = p.tiles / p.columns, limit = static_cast<int>(std::clamp<std::ptrdiff_t>(most, least_tiles, 64));
+    p.pieces = 1;
     if (limit >= p.columns) {
         const int fits = limit / p.columns, fewest = (least_tiles + p.columns - 1) / p.columns;
         p.block = p.columns * std::min(rows, std::max(fewest, std::min(fits, rows / enough)));
