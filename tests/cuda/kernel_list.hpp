@@ -38,9 +38,8 @@ void add_type_kernels(std::vector<std::string>& names) {
     add_pack_kernels<T, 1>(names);
     add_pack_kernels<T, 8>(names);
     add_kernels<kernel::to_planes<T, float>, kernel::dropout<T>, kernel::softmax<T>, kernel::softmax_backward<T>, kernel::global_average<T>,
-                kernel::group_norm<T>, kernel::group_norm_shares<T>,
-                kernel::channel_sums<T>, kernel::norm_sums<T>, kernel::depthwise<T>, kernel::depthwise_backward<T>,
-                kernel::depthwise_weights<T>, kernel::element_loss<kernel::l1_loss, T>, kernel::element_loss<kernel::l2_loss, T>,
+                kernel::group_norm<T>, kernel::group_norm_shares<T>, kernel::channel_sums<T>, kernel::norm_sums<T>,
+                kernel::element_loss<kernel::l1_loss, T>, kernel::element_loss<kernel::l2_loss, T>,
                 kernel::element_loss<kernel::charbonnier_loss, T>, kernel::element_loss<kernel::bce_loss, T>,
                 kernel::element_loss<kernel::focal_loss, T>, kernel::overlap_pieces<T>, kernel::overlap_gradient<T>,
                 kernel::cross_entropy<T>, kernel::focal_cross_entropy<T>, kernel::gradient_squares<T>, kernel::adam<T, T>,
@@ -54,7 +53,7 @@ inline std::vector<std::string> every_kernel() {
     add_type_kernels<kernel::bf16>(names);
     add_type_kernels<kernel::fp16>(names);
     add_kernels<kernel::sum_channels<double, float, 1>, kernel::make_streams, kernel::group_norm_parameters, kernel::group_norm_means,
-                kernel::depthwise_weights_total, kernel::share_of_present, kernel::loss_total, kernel::overlap_planes,
+                kernel::share_of_present, kernel::loss_total, kernel::overlap_planes,
                 kernel::label_weights, kernel::share_of_labels, kernel::sum_values, kernel::prepare_step, kernel::move_average,
                 kernel::plane_errors, kernel::halve_planes, kernel::smooth_rows, kernel::compare_planes, kernel::spread_columns,
                 kernel::spread_rows, kernel::judge_planes, kernel::fold_scales, kernel::channel_moments, kernel::constant_moments,

@@ -9,7 +9,6 @@
 
 #include <tests/cuda/kernel_images.hpp>
 #include <umsrep/backend/reference/activation.hpp>
-#include <umsrep/backend/reference/depthwise.hpp>
 #include <umsrep/backend/reference/normalization.hpp>
 #include <umsrep/backend/reference/pooling.hpp>
 
@@ -211,47 +210,6 @@ TEST_CASE_TEMPLATE("the sum of each channel over all pixels, in two steps", T, f
         check_sums_of_channels<T, 1>(rows, 5, {9, 2});
         check_sums_of_channels<T, 8>(rows, 8, {});
         check_sums_of_channels<T, 8>(rows, 40, {56, 16});
-    }
-}
-
-template <class T>
-void check_depthwise(shape s, int per_channel, attributes a, bool accumulate) {
-    a.groups = s.c;
-    const node x = window_node(op::conv, s, s.c * per_channel, a);
-    INFO(s.c << " x " << s.h << " x " << s.w << ", kernel " << a.kernel.h << " x " << a.kernel.w << ", " << per_channel << " maps each");
-    const int batch = 2;
-    reference_of<T> r(x, batch, accumulate);
-    const kernel::sliding_window w = window_of(x, batch);
-    const std::vector<float> weight = as_floats(r.weight), bias = as_floats(r.bias);
-    const image<T> in(batch, s, {s.c + 2, 1}, r.in[0]), grad_out(batch, x.out, {x.out.c + 1, 1}, r.grad_out);
-    image<T> out(batch, x.out, {x.out.c + 3, 2}), grad_in(batch, s, {s.c + 1, 0}, r.grad_in[0]);
-    const reference_ops::sliding_window window{s.h, s.w, x.out.h, x.out.w, a.kernel, a.stride, a.padding, a.dilation};
-    using namespace reference_ops;
-    depthwise_correlate<double>(nullptr, window, batch, s.c, x.out.c, r.in[0].data(), r.weight.data(), r.o.bias, false, r.out.data());
-    depthwise_adjoint<double>(nullptr, window, batch, s.c, x.out.c, r.grad_out.data(), r.weight.data(), nullptr, accumulate,
-                              r.grad_in[0].data());
-    depthwise_weight_gradient<double>(nullptr, window, batch, s.c, x.out.c, r.in[0].data(), r.grad_out.data(), r.grad_weight.data());
-
-    map_on_host(kernel::depthwise<T>{w, in.read(), weight.data(), bias.empty() ? nullptr : bias.data(), out.view()});
-    map_on_host(kernel::depthwise_backward<T>{w, grad_out.read(), weight.data(), grad_in.view(), accumulate});
-    check_same(out, r.out);
-    check_same(grad_in, r.grad_in[0]);
-
-    const kernel::two_steps step = kernel::cut(w.results.pixels(), 16);
-    std::vector<double> partial(step.count * weight.size());
-    std::vector<float> grad_weight(weight.size());
-    reduce_on_host(kernel::depthwise_weights<T>{w, step, in.read(), grad_out.read(), partial.data()});
-    reduce_on_host(kernel::depthwise_weights_total{w.results.c, w.taps(), step.count, partial.data(), grad_weight.data()});
-    CHECK(relative_error(grad_weight, r.grad_weight) < 1e-6);
-}
-
-TEST_CASE_TEMPLATE("depthwise convolution and both its gradients are the reference's", T, float, bf16) {
-    for (const bool accumulate : {false, true}) {
-        check_depthwise<T>({3, 7, 5}, 1, {.kernel = {3, 3}, .padding = {1, 1}, .bias = true}, accumulate);
-        check_depthwise<T>({8, 6, 9}, 1, {.kernel = {3, 5}, .stride = {2, 1}, .padding = {1, 2}}, accumulate);
-        check_depthwise<T>({2, 9, 9}, 3, {.kernel = {3, 2}, .stride = {2, 3}, .padding = {2, 0}, .dilation = {2, 1}, .bias = true},
-                           accumulate);
-        check_depthwise<T>({5, 1, 1}, 2, {.kernel = {1, 1}}, accumulate);
     }
 }
 

@@ -20,9 +20,10 @@ constexpr bool few_channels(shape s) { return s.c < 4 || s.plane() == 1; }
 constexpr std::ptrdiff_t in_blocks(shape s) { return few_channels(s) ? s.size() : (s.c + 15) / 16 * 16 * s.plane(); }
 constexpr storage_policy blocked{in_blocks, few_channels};
 constexpr bool pools_apart(const node& n) { return n.kind != op::max_pool && n.kind != op::avg_pool && n.kind != op::batch_norm; }
+constexpr bool convolves(const node& n) { return n.kind == op::conv || n.kind == op::conv_transpose; }
 constexpr storage_policy policies[] = {dense_storage, blocked, {in_blocks, few_channels, true, 0}, {in_blocks, few_channels, false, 2},
-                                       {in_blocks, few_channels, true, 2}, {.slice_block = 1}, {.slice_block = 2, .reads_slices = pools_apart},
-                                       {.norm_gradients_in_place = false, .slice_block = 2, .writes_slices = pools_apart}};
+                                       {in_blocks, few_channels, true, 2}, {.slice_block = 1, .adds_gradients = convolves}, {.slice_block = 2, .reads_slices = pools_apart},
+                                       {.norm_gradients_in_place = false, .slice_block = 2, .writes_slices = pools_apart, .adds_gradients = convolves}};
 
 std::string text_of(const mode& m) {
     return std::string(m.training ? "train"
@@ -59,7 +60,7 @@ TEST_CASE("every read of a plan finds the value it needs, on random networks in 
     constexpr seed s{11};
     INFO("seed " << s.value);
     int in_place = 0, accumulated = 0, second = 0, fused = 0, plans = 0, norms = 0, activations = 0, concats = 0, twice = 0;
-    int slices = 0, gradient_slices = 0, nested = 0;
+    int slices = 0, gradient_slices = 0, nested = 0, sums = 0, handed = 0;
     for (std::uint64_t i = 0; i < 1500; ++i) {
         random_stream r(s, "graph", i);
         const graph g = random_graph(r);
@@ -79,6 +80,12 @@ TEST_CASE("every read of a plan finds the value it needs, on random networks in 
                 accumulated += here.accumulate[0] || here.accumulate[1] ? 1 : 0;
                 second += here.accumulate_second[0] || here.accumulate_second[1] ? 1 : 0;
                 slices += here.value_slice ? 1 : 0;
+                sums += here.sums ? 1 : 0;
+                for (const int x : g[n].inputs)
+                    handed += x >= 0 && g[n].kind == op::add && p.nodes[static_cast<std::size_t>(x)].aside >= 0 &&
+                                      p.nodes[static_cast<std::size_t>(x)].aside == here.gradient
+                                  ? 1
+                                  : 0;
                 gradient_slices += here.gradient_slice ? 1 : 0;
                 nested += g[n].kind == op::concat && here.value_slice ? 1 : 0;
                 (g[n].kind == op::concat ? concats : g[n].kind == op::relu ? activations : norms) += here.deferred ? 1 : 0;
@@ -100,6 +107,8 @@ TEST_CASE("every read of a plan finds the value it needs, on random networks in 
     CHECK(slices > 1000);
     CHECK(gradient_slices > 1000);
     CHECK(nested > 100);
+    CHECK(sums > 500);
+    CHECK(handed > 100);
 }
 
 TEST_CASE("the frozen stages and the rest, planned apart, find what they need, on random networks") {

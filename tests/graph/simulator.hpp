@@ -331,7 +331,14 @@ private:
     /// The share of reader i, through its input k, of the gradient of x.
     void add_gradient(int i, int k, int x, bool accumulate, bool is_part) {
         const node_plan& n = p_.nodes[at(i)];
-        const place to = gradient_place(x), from = gradient_place(i);
+        const place aside{p_.nodes[at(x)].aside, 0, whole_buffer}, from = gradient_place(i);
+        const bool sums = k == 0 && n.sums;
+        const place to = aside.buffer >= 0 && !sums ? aside : gradient_place(x);
+        if (aside.buffer >= 0) {
+            expect(!is_part && !overlap(aside, gradient_place(x)), x, "what is aside beside the gradient");
+            if (aside == from && !sums) return expect(g_[i].kind == op::add && !accumulate, i, "a gradient that is its input's share");
+        }
+        expect(!sums || (aside.buffer >= 0 && !accumulate && storage_.adds_gradients(g_[i])), i, "a sum of two places");
         if (to.buffer < 0) return expect(false, x, "a place for the gradient");
         const bool is_there = g_[i].kind == op::concat && n.gradient >= 0 && p_.nodes[at(x)].gradient_slice && to == part_of(i, at(k), from);
         const bool in_place = to == from;
@@ -344,6 +351,7 @@ private:
             for (const place& p : places_of(g_[i].inputs[0], true)) expect(!overlap(to, p), i, "a gradient that does not overwrite the input");
 
         content sum{content::gradient, x, {}};
+        if (sums) sum.parts = shares_aside(x);
         if (accumulate) {
             const auto now = std::find_if(pending_.begin(), pending_.end(), [&](const auto& p) { return p.first == to; });
             const content held = now != pending_.end() ? now->second : at_place(to);
@@ -353,6 +361,23 @@ private:
         sum.parts.insert({i, k});
         if (in_place || is_there || !pending_.empty()) pending_.push_back({to, sum}); // the second input's gradient still reads this one
         else write(to, sum);
+    }
+
+    /// The shares of a gradient that are aside: their sum, or the gradient of the only addition that has given one, which passed it on.
+    std::set<std::pair<int, int>> shares_aside(int x) const {
+        const int aside = p_.nodes[at(x)].aside;
+        const content held = at_place({aside, 0, whole_buffer});
+        if (held.what == content::gradient && held.node == x) return held.parts;
+        for (int i = 1; i < g_.size(); ++i)
+            for (int k = 0; k < 2; ++k) {
+                if (g_[i].kind != op::add || g_[i].inputs[at(k)] != x || p_.nodes[at(i)].gradient != aside) continue;
+                for (int y = i; p_.nodes[at(y)].gradient == aside; y = g_[y].inputs[0]) {
+                    if (held == content{content::gradient, y, wanted_[at(y)]}) return {{i, k}};
+                    if (g_[y].kind != op::add) break;
+                }
+            }
+        expect(false, x, "shares of its gradient aside");
+        return {};
     }
 
     const graph& g_;

@@ -22,6 +22,8 @@ struct node_plan {
     /// The value is never written. A batch_norm's is read from its input's buffer, `value`, through the norm; a ReLU's through the norm and
     /// the ReLU; a concatenation's from the buffers of its two inputs, and its gradient goes to theirs.
     bool deferred = false;
+    int aside = -1;    ///< of its gradient: where all but the last of its readers give their shares to, which the last one adds; -1: nowhere
+    bool sums = false; ///< backward adds what is aside to the gradient of its first input
     bool trains = false;
     bool batch_statistics = false;
     bool given = false;  ///< the value comes from outside: `executor::set_value`
@@ -47,6 +49,51 @@ struct execution_plan {
         return n;
     }
 };
+
+namespace detail {
+
+/// Leaves the sum of a gradient's shares to the last reader that gives one, where it can add: the others write aside. A sum's share is its own
+/// gradient: where it is the only one aside, and is not written over before it is read, it stays where it is.
+constexpr void put_aside(const graph& g, execution_plan& p, const storage_policy& storage) {
+    struct givers {
+        int count = 0, first = -1, last = -1;
+        std::size_t input = 0; ///< of the last
+    };
+    std::vector<givers> of(g.nodes.size(), givers{});
+    const auto plan_of = [&](int i) -> node_plan& { return p.nodes[static_cast<std::size_t>(i)]; };
+    for (const step& s : p.steps) {
+        if (s.what == phase::head) of[static_cast<std::size_t>(s.first)].count = g.size() * 2; // its loss writes into the gradient itself
+        if (s.what != phase::backward) continue;
+        for (int i = s.last; i >= s.first; --i)
+            for (std::size_t k = 0; k < 2; ++k) {
+                if (plan_of(i).gradient < 0 || !plan_of(i).differentiate[k]) continue;
+                givers& x = of[static_cast<std::size_t>(g[i].inputs[k])];
+                if (x.count++ == 0) x.first = i;
+                x.last = i;
+                x.input = k;
+            }
+    }
+    for (int x = 1; x < g.size(); ++x) {
+        const givers& shares = of[static_cast<std::size_t>(x)];
+        if (shares.count < 2 || shares.count >= g.size() * 2 || shares.input != 0 || !storage.adds_gradients(g[shares.last]) ||
+            plan_of(x).gradient < 0 || plan_of(x).gradient_slice || plan_of(shares.last).gradient_slice)
+            continue;
+        plan_of(shares.last).sums = true;
+        const int from = shares.first, place = plan_of(from).gradient;
+        bool stays = shares.count == 2 && g[from].kind == op::add && !plan_of(from).gradient_slice;
+        for (int i = 1; i < from && stays; ++i) // who reads that gradient behind the sum, and writes over it
+            stays = plan_of(i).gradient != place ||
+                    (!plan_of(i).gradient_slice && (g[i].kind == op::add || plan_of(g[i].inputs[0]).gradient != place));
+        if (stays) {
+            plan_of(x).aside = place;
+            continue;
+        }
+        plan_of(x).aside = static_cast<int>(p.buffers.size());
+        p.buffers.push_back({0, round_to_granularity(storage.elements(g[x].out)), static_cast<int>(p.steps.size()), -1, true});
+    }
+}
+
+} // namespace detail
 
 /// A plan whose buffers have no places yet: prune, fuse, recompute, order, lifetimes.
 constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const storage_policy& storage) {
@@ -89,6 +136,8 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
         }
     }
 
+    if (storage.adds_gradients != nullptr) detail::put_aside(g, p, storage);
+
     // Lifetimes, and who writes a gradient first.
     const auto live = [&](int buffer_number, int now) {
         buffer& b = p.buffers[static_cast<std::size_t>(buffer_number)];
@@ -102,9 +151,12 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
         for (const int input : g[i].inputs) live(plan_of(input).place(again), now);
     };
     std::vector<char> written(g.nodes.size(), false);
-    /// The gradient of a node, or of one part of it, gets a share; whether others wrote theirs before.
-    const auto add_gradient = [&](int i, int now) {
+    /// The gradient of a node, or of one part of it, gets a share; whether others wrote theirs before, to the same place.
+    const auto add_gradient = [&](int i, int now, bool sums = false) {
         if (plan_of(i).gradient < 0) return false;
+        if (plan_of(i).aside >= 0) live(plan_of(i).aside, now);
+        if (plan_of(i).aside >= 0 && !sums) return std::exchange(written[static_cast<std::size_t>(i)], true) != 0;
+        if (sums) return live(plan_of(i).gradient, now), false;
         live(plan_of(i).gradient, now);
         return std::exchange(written[static_cast<std::size_t>(i)], true) != 0;
     };
@@ -139,7 +191,7 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
                 if (!n.differentiate[k]) continue;
                 const int input = g[i].inputs[k];
                 const bool two = in_parts(input);
-                n.accumulate[k] = add_gradient(two ? g[input].inputs[0] : input, now);
+                n.accumulate[k] = add_gradient(two ? g[input].inputs[0] : input, now, k == 0 && n.sums);
                 if (two) n.accumulate_second[k] = add_gradient(g[input].inputs[1], now);
             }
         }

@@ -20,6 +20,7 @@ struct storage_policy {
     int slice_block = 0; ///< a part of a concat whose first input has a multiple of so many channels may be a slice of the whole; 0: none
     bool (*reads_slices)(const node&) = any_operation; ///< ... where this is so of all who read it, and so write its gradient
     bool (*writes_slices)(const node&) = any_operation; ///< ... and of who writes it, and so reads its gradient
+    bool (*adds_gradients)(const node&) = nullptr; ///< an operation writes what it and others give to its input's gradient, if theirs is aside
 };
 
 /// Plain C, H, W; every value is stored.

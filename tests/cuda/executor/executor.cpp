@@ -10,11 +10,28 @@
 #include <tests/cuda/device_parity.hpp>
 #include <tests/cuda/host_machine.hpp>
 #include <tests/support/message_of.hpp>
+#include <umsrep/loss/l2.hpp>
+#include <umsrep/network/lower.hpp>
+#include <umsrep/network/description.hpp>
 
 using namespace umsrep;
 using namespace umsrep::test;
 
 namespace parity = umsrep::test::device_parity;
+
+namespace {
+
+/// Identities whose gradient a convolution adds to its own, of its output's place and of others, shortcuts, taps that three read.
+template <int C>
+struct two_layers : seq<conv<C, 3, no_bias>, batch_norm, relu, conv<C, 3, no_bias>, batch_norm> {};
+struct residual_encoder : encoder<image<2, 8, 12>,
+    stage<"e1", conv<8, 3>, relu, residual<two_layers<8>>, relu, residual<conv<8, 3>>, residual<seq<conv<8, 3>, relu>>>,
+    stage<"e2", conv<16, 3, stride<2>>, batch_norm, residual<two_layers<16>>, relu, residual<residual<conv<16, 1>>>>> {};
+struct residual_net : network<residual_encoder,
+    head<"a", seq<conv_transpose<8, 2, stride<2>>, concat<"e1">, residual<conv<16, 3>>, conv<1, 1>>, loss::l2>,
+    head<"b", seq<residual<conv<16, 3>>, conv<2, 1>>, loss::l2>> {};
+
+} // namespace
 
 TEST_CASE("every operation computes, differentiates and infers what the reference does, in every precision") {
     const auto machine = std::make_shared<host_machine>();
@@ -41,30 +58,37 @@ TEST_CASE("random networks in every mode compute in fp32 what the reference does
     CHECK(runs > 1000);
 }
 
-TEST_CASE("so do wider ones, where parts of concatenations are slices of them, with everything else as it is") {
+TEST_CASE("so do wider ones, where parts of concatenations are slices, and convolutions add what others gave to a gradient") {
     constexpr seed s{55};
     INFO("seed " << s.value);
     const auto machine = std::make_shared<host_machine>();
-    int slices = 0, gradients = 0, copies = 0;
-    for (std::uint64_t i = 0; i < 40; ++i) {
-        random_stream r(s, "graph", i);
-        const graph g = random_graph<2>(r);
-        INFO("network " << i);
+    int slices = 0, gradients = 0, copies = 0, sums = 0;
+    const auto check = [&](const graph& g, std::size_t first, std::size_t stride) {
         const std::vector<mode> modes = modes_of(g);
-        for (std::size_t k = i % 5; k < modes.size(); k += 5) {
+        for (std::size_t k = first % stride; k < modes.size(); k += stride) {
             const execution_plan plan = make_plan(g, modes[k], cuda::device_storage);
             for (const node_plan& n : plan.nodes) {
                 slices += n.value_slice ? 1 : 0;
+                sums += n.sums ? 1 : 0;
                 gradients += n.gradient_slice ? 1 : 0;
             }
             for (const cuda::work& w : cuda::list_work(g, plan, 2, cuda::precision::fp32)) copies += w.ours() && w.kind == op::concat ? 1 : 0;
             parity::check_network(machine, g, modes[k]);
         }
+    };
+    for (std::uint64_t i = 0; i < 40; ++i) {
+        INFO("network " << i);
+        random_stream r(s, "graph", i);
+        check(random_graph<2>(r), i, 7);
+        random_stream again(s, "graph", i);
+        check(random_graph<4>(again), i, 11);
     }
+    check(lower<residual_net>(), 0, 1);
     CHECK(machine->late_kernels().empty());
     CHECK(slices > 100);
     CHECK(gradients > 100);
     CHECK(copies > 20);
+    CHECK(sums > 100);
 }
 
 TEST_CASE("networks as people build them do so, too") {

@@ -12,7 +12,6 @@
 #include <umsrep/backend/cuda/machine.hpp>
 #include <umsrep/backend/cuda/normalization.hpp>
 #include <umsrep/backend/cuda/pooling.hpp>
-#include <umsrep/backend/cuda/resampling.hpp>
 #include <umsrep/core/random.hpp>
 
 using namespace umsrep;
@@ -154,18 +153,4 @@ TEST_CASE("running variance moves by the unbiased variance of the batch, as in t
     for (float& v : variance) v = 0.9f + 0.1f * v;
     gpu::check_near(mean, got.at(role::next_running_mean), 1e-6f);
     gpu::check_near(variance, got.at(role::next_running_variance), 1e-6f);
-}
-
-TEST_CASE("cuDNN's bilinear enlargement has PyTorch's pixel centres, so that it could replace our own") {
-    if (!gpu::there_is_a_device()) return;
-    node layer;
-    layer.kind = op::upsample_bilinear;
-    layer.in = {8, 1, 4};
-    layer.out = {8, 2, 8};
-    gpu::values x(4 * 8, 0.0f), expected(2 * 8 * 8, 0.0f);
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i / 8);
-    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = std::clamp(static_cast<float>(i / 8 % 8) / 2 - 0.25f, 0.0f, 3.0f);
-    const auto got = gpu::run(cuda::forward_bilinear_twice(layer, 1, cuda::precision::fp32), {{cuda::role::input, x}},
-                              {{cuda::role::output, expected.size()}});
-    gpu::check_near(expected, got.at(cuda::role::output), 1e-6f);
 }

@@ -9,7 +9,6 @@
 #include <doctest/doctest.h>
 
 #include <tests/support/message_of.hpp>
-#include <umsrep/backend/cuda/resampling.hpp>
 #include <umsrep/backend/cuda/work.hpp>
 #include <umsrep/loss/cross_entropy.hpp>
 #include <umsrep/loss/l2.hpp>
@@ -238,6 +237,25 @@ TEST_CASE("no graph adds to a gradient: what a graph gives is written aside and 
             const std::size_t i = static_cast<std::size_t>(&n - plan.nodes.data());
             CHECK(plan.nodes[static_cast<std::size_t>(g.nodes[i].inputs[0])].gradient != n.gradient);
         }
+}
+
+TEST_CASE("a convolution's backward adds what others gave to its input's gradient, and passes over an identity read it where it is") {
+    const graph g = lower<graphs_test::residual_net>();
+    const execution_plan plan = make_unplaced_plan(g, graphs_test::training(), cuda::device_storage);
+    const std::vector<cuda::work> all = cuda::list_work(g, plan, 4, cuda::precision::bf16);
+    const auto count = [&](std::string_view name) {
+        return std::count_if(all.begin(), all.end(), [&](const cuda::work& w) { return w.name() == name; });
+    };
+    CHECK(count("conv backward + add") == 8); // one for each block of ResNet-18
+    CHECK(count("add gradient") == 0);
+    CHECK(count("pass gradient") == 3); // to a shortcut's norm, which reads it alone
+    for (const cuda::work& w : all) // nothing is added to what it is written over
+        for (const cuda::operand& o : w.operands)
+            if (o.what == cuda::role::grad_skip) {
+                const node_plan& x = plan.nodes[static_cast<std::size_t>(o.node)];
+                CHECK(x.aside >= 0);
+                CHECK(x.aside != x.gradient);
+            }
 }
 
 TEST_CASE("each graph has an operand for each role, once") {

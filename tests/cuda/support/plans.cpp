@@ -18,7 +18,6 @@
 #include <umsrep/backend/cuda/available.hpp>
 #include <umsrep/backend/cuda/prepared_graph.hpp>
 #include <umsrep/backend/cuda/normalization.hpp>
-#include <umsrep/backend/cuda/resampling.hpp>
 #include <umsrep/backend/cuda/work.hpp>
 
 #include "stub.hpp"
@@ -126,16 +125,6 @@ TEST_CASE("an operation that cuDNN refuses is named with its sizes") {
     const std::string message =
         test::message_of<cuda::cuda_error>([&] { const cuda::built_graph g(cuda::forward_convolution(n, 1, cuda::precision::bf16, {})); });
     CHECK(message.starts_with("conv: image 1x8x4x4 bf16, weight 8x8x1x1 bf16, result 1x8x9x9 bf16: cuDNN: cannot describe a convolution"));
-}
-
-TEST_CASE("what nothing emits yet has engines too") {
-    const cuda::device_description device = plans::h200();
-    node up;
-    up.kind = op::upsample_bilinear;
-    up.in = {8, 16, 16};
-    up.out = {8, 32, 32};
-    CHECK(cuda::find_engines(cuda::built_graph(cuda::forward_bilinear_twice(up, 4, cuda::precision::bf16)), device, {true, false}, 1)
-              .size() == 1);
 }
 
 TEST_CASE("a graph is prepared once and its plan then found; a damaged one, and other demands, are prepared anew") {

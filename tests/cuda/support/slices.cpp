@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Graphs whose images are slices of wider ones have engines, too, alone and together: asked of cuDNN as in support.cpp.
+// Graphs whose images are slices of wider ones, and sums behind gradients, have engines, too: asked of cuDNN as in support.cpp.
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -71,6 +71,7 @@ std::vector<cuda::operation_graph> graphs(cuda::precision p) {
                 add(cuda::forward_convolution(n, batch, p, {n.a.bias, skip, true}), images);
             }
         add(cuda::backward_convolution_input(n, batch, p), {role::grad_output, role::grad_input});
+        if (cuda::adds_gradients(n)) all.push_back(cuda::backward_convolution_input(n, batch, p, true));
         add(cuda::backward_convolution_weight(n, batch, p), {role::input, role::grad_output});
     }
     for (const shape s : {shape{8, 16, 24}, shape{64, 16, 24}, shape{13, 5, 7}}) {

@@ -59,12 +59,18 @@ inline operation_graph forward_convolution(const node& n, int batch, precision p
     return g;
 }
 
-/// grad_input = adjoint(grad_output). Nothing is added to it in an epilogue: what is there already would be read and written over.
-inline operation_graph backward_convolution_input(const node& n, int batch, precision p) {
+/// grad_input = adjoint(grad_output), or adjoint(grad_output) + grad_skip, which lies elsewhere: no graph writes over what it reads.
+inline operation_graph backward_convolution_input(const node& n, int batch, precision p, bool sums = false) {
     const bool adjoint = map_of(n).adjoint;
-    return {std::string(umsrep::name(n.kind)) + " backward",
-            {convolution_of(n, batch, p, role::grad_input, role::weight, role::grad_output,
-                            adjoint ? convolution::gives::results : convolution::gives::images)}};
+    convolution c = convolution_of(n, batch, p, role::grad_input, role::weight, role::grad_output,
+                                   adjoint ? convolution::gives::results : convolution::gives::images);
+    operation_graph g{std::string(umsrep::name(n.kind)) + " backward" + (sums ? " + add" : ""), {}};
+    tensor& gradient = adjoint ? c.result : c.image;
+    const tensor to = gradient;
+    if (sums) gradient = intermediate(0, to);
+    g.operations.push_back(c);
+    if (sums) g.operations.push_back(pointwise{CUDNN_POINTWISE_ADD, gradient, activation(role::grad_skip, batch, n.in, p), to});
+    return g;
 }
 
 /// grad_weight, in the storage type: cuDNN gives 16 bits from 16 bits.

@@ -22,6 +22,12 @@ constexpr std::ptrdiff_t stored_elements(shape s) { return static_cast<std::ptrd
 constexpr bool writes_slices(const node& n) { return n.kind != op::avg_pool; }
 constexpr bool reads_slices(const node& n) { return n.kind != op::avg_pool && n.kind != op::batch_norm; }
 
+/// Whether the gradient of an operation's input is a graph with room for a sum behind it, in every type: those of convolutions; in bf16 of
+/// whole groups of 8 channels only.
+constexpr bool adds_gradients(const node& n) {
+    return n.kind == op::conv_transpose || (n.kind == op::conv && n.a.groups == 1 && n.in.c % 8 == 0 && n.out.c % 8 == 0);
+}
+
 /// The same for the planner. cuDNN does not say that a norm's backward may write over the gradient that it reads, so it never does. Slices
 /// begin at a multiple of 8 channels, which is an address of 16 bytes at least.
 inline constexpr storage_policy device_storage{
@@ -31,6 +37,7 @@ inline constexpr storage_policy device_storage{
     .slice_block = 8,
     .reads_slices = reads_slices,
     .writes_slices = writes_slices,
+    .adds_gradients = adds_gradients,
 };
 
 /// An activation as convolutions see it: its channels, with the room behind them stepped over.

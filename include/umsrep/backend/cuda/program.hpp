@@ -237,6 +237,11 @@ private:
         return i < 0 ? activation_place{} : in_arena(plan_of(i).place(again), plan_of(i).value_slice); // what is computed twice is no slice
     }
     activation_place gradient(int i) const { return i < 0 ? activation_place{} : in_arena(plan_of(i).gradient, plan_of(i).gradient_slice); }
+    /// Where a node gives its share of the gradient of an input.
+    activation_place share(int i, std::size_t k) const {
+        const int x = (*graph_)[i].inputs[k], aside = plan_of(x).aside;
+        return aside >= 0 && !plan_of(i).sums ? in_arena(aside, {}) : gradient(x);
+    }
     const float* vector(const stored_tensor* t) const { return t == nullptr ? nullptr : store_->master(*t); }
     kernel::moments* moments_of(int i) const {
         const std::ptrdiff_t constant_place = of_node_[static_cast<std::size_t>(i)].moments;
@@ -316,6 +321,8 @@ private:
                 return value(o.node, what != phase::forward).address;
             case part_of_node::gradient:
                 return gradient(o.node).address;
+            case part_of_node::aside:
+                return in_arena(plan_of(o.node).aside, {}).address;
             case part_of_node::scratch:
                 return memory_->scratch.address();
             case part_of_node::weight:
@@ -375,9 +382,9 @@ private:
                 return own.sum_channels(a.n, x.out, gradient(w.node), memory_->workspace.address(), to != nullptr ? to : unwanted(1));
             }
             case own_kernel::pass_gradient:
-                return own.pass(a.n, x.out, gradient(w.node), gradient(input(w.input)), u.accumulate[w.input]);
+                return own.pass(a.n, x.out, gradient(w.node), share(w.node, w.input), u.accumulate[w.input]);
             case own_kernel::add_gradient:
-                return own.pass(a.n, x.in, memory_->scratch.address(), gradient(input(0)), true);
+                return own.pass(a.n, x.in, memory_->scratch.address(), share(w.node, 0), true);
             default:
                 break;
         }
@@ -406,7 +413,7 @@ private:
 
         o.grad_out = gradient(w.node);
         for (const std::size_t k : {0u, 1u})
-            if (u.differentiate[k] && (x.kind != op::concat || k == w.input)) o.grad_in[k] = gradient(input(k));
+            if (u.differentiate[k] && (x.kind != op::concat || k == w.input)) o.grad_in[k] = share(w.node, k);
         o.accumulate = u.accumulate;
         o.grad_weight = static_cast<float*>(gradient_of(l.weight(w.node), a));
         o.grad_bias = static_cast<float*>(gradient_of(l.bias(w.node), a));

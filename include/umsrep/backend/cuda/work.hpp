@@ -19,6 +19,7 @@ namespace umsrep::cuda {
 enum class part_of_node : std::uint8_t {
     value,
     gradient,
+    aside,   ///< what all but the last reader give to the gradient
     scratch, ///< what is added to a gradient afterwards, or what nobody wants
     weight,
     bias,
@@ -287,6 +288,14 @@ private:
                                      {{role::grad_output, part::gradient, i}, {role::grad_bias, part::grad_bias, i}});
                     }
                     if (!u.differentiate[0]) break;
+                    if (u.sums) {
+                        graph_of(i, s.what, backward_convolution_input(n, batch_, p_, true),
+                                 {{role::grad_output, part::gradient, i},
+                                  {role::weight, part::weight, i},
+                                  {role::grad_skip, part::aside, n.inputs[0]},
+                                  {role::grad_input, part::gradient, n.inputs[0]}});
+                        break;
+                    }
                     graph_of(i, s.what, backward_convolution_input(n, batch_, p_),
                              {{role::grad_output, part::gradient, i}, {role::weight, part::weight, i}, grad_input(i)});
                     accumulate(i);
@@ -304,9 +313,12 @@ private:
                     else ours(i, s.what);
                     break;
                 case op::add:
-                    for (std::size_t k = 0; k < 2; ++k)
-                        if (u.differentiate[k] && (u.accumulate[k] || plan_of(n.inputs[k]).gradient != u.gradient || plan_of(n.inputs[k]).gradient_slice != u.gradient_slice))
-                            ours(i, s.what, own_kernel::pass_gradient).input = k;
+                    for (std::size_t k = 0; k < 2; ++k) {
+                        if (!u.differentiate[k]) continue;
+                        const node_plan& x = plan_of(n.inputs[k]);
+                        const bool is_there = x.aside >= 0 ? x.aside == u.gradient : x.gradient == u.gradient && x.gradient_slice == u.gradient_slice;
+                        if (u.accumulate[k] || !is_there) ours(i, s.what, own_kernel::pass_gradient).input = k;
+                    }
                     break;
                 case op::max_pool:
                 case op::avg_pool: {
@@ -346,7 +358,8 @@ private:
     /// Where a graph writes the gradient of a node's first input: where it belongs, or to be added to what is there.
     operand grad_input(int i) const {
         const node_plan& u = plan_of(i);
-        return {role::grad_input, u.differentiate[0] && !u.accumulate[0] ? part::gradient : part::scratch, g_[i].inputs[0]};
+        if (!u.differentiate[0] || u.accumulate[0]) return {role::grad_input, part::scratch, g_[i].inputs[0]};
+        return {role::grad_input, plan_of(g_[i].inputs[0]).aside >= 0 ? part::aside : part::gradient, g_[i].inputs[0]};
     }
     void accumulate(int i) {
         if (plan_of(i).differentiate[0] && plan_of(i).accumulate[0]) ours(i, phase::backward, own_kernel::add_gradient);

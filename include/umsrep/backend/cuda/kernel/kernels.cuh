@@ -6,7 +6,6 @@
 #include <umsrep/backend/cuda/kernel/batch_norm.cuh>
 #include <umsrep/backend/cuda/kernel/class_loss.cuh>
 #include <umsrep/backend/cuda/kernel/copy.cuh>
-#include <umsrep/backend/cuda/kernel/depthwise.cuh>
 #include <umsrep/backend/cuda/kernel/dropout.cuh>
 #include <umsrep/backend/cuda/kernel/element_loss.cuh>
 #include <umsrep/backend/cuda/kernel/elementwise.cuh>
