@@ -142,6 +142,16 @@ TEST_CASE("where the backend can, the parts of a concatenation lie in it from th
     CHECK(shared(chain<conv<8, 3>, concat_of<identity, identity>, conv<4, 3>>(), policy).value_slice == slices{{}, {0, 16}, {}, {}, {}});
 }
 
+TEST_CASE("two parts of one concatenation share no place, so they are steps of their own") {
+    // 1 conv, 2 relu, which is part 0 and reads 1, which is part 1, 3 concat, 4 its reader, 5 the head
+    const graph g = chain<conv<8, 3>, concat_of<relu, identity>, conv<4, 3>>();
+    const mode m{};
+    const std::vector<node_use> use = prune(g, m);
+    const sharing s = fuse(g, m, use, {.slice_block = 4});
+    CHECK(s.value == hosts{0, 3, 3, 3, 4, 5});
+    for (const step& one : order_steps(g, m, use, s, recompute(g, m, use, s))) CHECK(one.first == one.last);
+}
+
 TEST_CASE("a frozen stage has no gradients") {
     mode m = training();
     m.first_trained_stage = 1;

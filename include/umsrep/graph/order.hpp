@@ -15,7 +15,7 @@ enum class phase : std::uint8_t {
     backward,
 };
 
-/// A piece of the plan. `first` to `last` are nodes in a chain that share one buffer ("fused"): a backend may run them as one kernel, or
+/// A piece of the plan. `first` to `last` are nodes in a chain that share one place ("fused"): a backend may run them as one kernel, or
 /// one after another in place. Backward runs them from last to first.
 struct step {
     phase what = phase::forward;
@@ -34,11 +34,14 @@ constexpr std::vector<step> order_steps(const graph& g, const mode& m, const std
     const auto part_of = [&](const step& one) { return part[static_cast<std::size_t>(one.first)]; };
     const auto at = [&](int i) -> const node_use& { return use[static_cast<std::size_t>(i)]; };
     const auto buffer = [&](int i) { return s.value[static_cast<std::size_t>(i)]; };
+    const auto same_place = [&](int i, int j) { // not two parts of one concatenation
+        return buffer(i) == buffer(j) && s.value_slice[static_cast<std::size_t>(i)] == s.value_slice[static_cast<std::size_t>(j)];
+    };
     const auto forward = [&](int first, int last) {
         for (int i = first; i < last; ++i) {
             if (!at(i).forward || at(i).given || buffer(i) < 0) continue; // a concatenation left to its readers is no work
-            const bool joins = g[i].kind != op::concat && i > first && !steps.empty() && steps.back().what == phase::forward && steps.back().last == i - 1 &&
-                               g[i].inputs[0] == i - 1 && buffer(i) == buffer(i - 1) &&
+            const bool joins = g[i].kind != op::concat && i > first && !steps.empty() && steps.back().what == phase::forward &&
+                               steps.back().last == i - 1 && g[i].inputs[0] == i - 1 && same_place(i, i - 1) &&
                                part[static_cast<std::size_t>(i)] == part_of(steps.back());
             if (joins) steps.back().last = i;
             else steps.push_back({phase::forward, i, i, -1});

@@ -95,9 +95,10 @@ struct work {
 constexpr bool normalises_by_graph(const graph& g, const execution_plan& plan, int i) {
     const node_plan& u = plan.nodes[static_cast<std::size_t>(i)];
     if (g[i].kind != op::batch_norm || !u.batch_statistics || !has_batch_norm(g[i].out)) return false;
-    const auto follows = [&](int x, op kind) {
-        return x < g.size() && g[x].kind == kind && g[x].inputs[0] == x - 1 && plan.nodes[static_cast<std::size_t>(x)].value == u.value;
-    };
+    int last = i; // of its step: what stands behind that is no part of its graph
+    for (const step& s : plan.steps)
+        if (s.what == phase::forward && s.first <= i && i <= s.last) last = s.last;
+    const auto follows = [&](int x, op kind) { return x <= last && g[x].kind == kind; };
     const bool sum = follows(i + 1, op::add), relu = follows(i + 1, op::relu), relu_of_sum = sum && follows(i + 2, op::relu);
     const bool slices = u.value_slice || (sum && plan.nodes[static_cast<std::size_t>(g[i + 1].inputs[1])].value_slice);
     return (!slices || relu || relu_of_sum) && (!u.gradient_slice || relu);
@@ -375,7 +376,7 @@ private:
 
 } // namespace detail
 
-/// What a plan gives the device to do, in order, for a batch of so many samples. A step's nodes share one buffer, so they may run as one
+/// What a plan gives the device to do, in order, for a batch of so many samples. A step's nodes share one place, so they may run as one
 /// graph; which do is decided here and nowhere else. No graph writes over what it reads: cuDNN does not say that it may. Kernels of our
 /// own may, element by element, so all that a plan does in place is theirs, or part of a graph with other inputs.
 inline std::vector<work> list_work(const graph& g, const execution_plan& plan, int batch, precision p) {
