@@ -69,8 +69,8 @@ void check(const Optimizer& o) {
     if constexpr (requires { o.check(); }) {
         o.check();
     } else {
-        detail::check_rate("optimiser", "lr", double{o.lr});
-        detail::check_rate("optimiser", "weight_decay", double{o.weight_decay});
+        detail::check_rate("optimiser", "lr", static_cast<double>(o.lr));
+        detail::check_rate("optimiser", "weight_decay", static_cast<double>(o.weight_decay));
     }
 }
 

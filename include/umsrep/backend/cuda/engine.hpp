@@ -86,8 +86,8 @@ inline std::pair<std::vector<engine>, bool> propose(const built_graph& g, const 
 } // namespace detail
 
 /// The engines that compute a graph on a device as demanded, the one that should be fastest first, no more than `limit`: those that cuDNN's
-/// heuristic mode A proposes, behind them the fallbacks, some of which A may have proposed. (Mode B proposes what A does.) Throws cuda_error
-/// with the graph's name and sizes, and cuDNN's words, where there is none.
+/// heuristic mode A proposes, behind them the fallbacks, some of which A may have proposed. Throws cuda_error with the graph's name and
+/// sizes, and cuDNN's words, where there is none.
 inline std::vector<engine> find_engines(const built_graph& g, const device_description& device, const engine_demands& demands,
                                         std::size_t limit) {
     constexpr std::int64_t all = 1000;

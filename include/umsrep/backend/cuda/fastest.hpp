@@ -22,8 +22,9 @@ inline constexpr double clearly_faster = 0.95;
 /// `make(candidate)`: what can be run. `seconds(made, least)`: how long a run takes, where `least` is the best so far: who sees that it is
 /// far from that need not be exact. Either may throw device_error: that candidate is passed over.
 ///
-/// Of those that need no more than `workspace`, the first `most` that run are timed; only where none of them runs, those that need more,
-/// from the smallest on. Throws device_error with `name`, and what was wrong with the first candidate, where none is left.
+/// Of the first `most` candidates, those that need no more than `workspace` and run are timed. Only where there is none, more are listed, of
+/// which the first `most` that run are timed; and only where none of these runs, those that need more, from the smallest on. Throws
+/// device_error with `name`, and what was wrong with the first candidate, where none is left.
 template <class List, class Make, class Seconds>
 auto fastest(const std::string& name, std::size_t most, std::int64_t workspace, List list, Make make, Seconds seconds) {
     std::optional<decltype(make(std::move(list(most).front())))> best;

@@ -31,8 +31,9 @@ inline std::vector<engine> candidates_of(const built_graph& g, const device_desc
 class prepared_graph {
 public:
     /// By the plan that was kept for this graph and device, under the same options and cuDNN of this version; else by one that is chosen as
-    /// `o` says among the engines that do as demanded. `trial`: as graph_trial; every plan is tried before it is taken. One that was kept and
-    /// cannot be read or run is thrown away, and another chosen. Throws device_error that names the graph.
+    /// `o` says among the engines that do as demanded. `trial`: as graph_trial; every plan is tried before it is taken, if there is memory for
+    /// that, without which none is measured. One that was kept and cannot be read or run is thrown away, and another chosen. Throws
+    /// device_error that names the graph.
     template <class Trial>
     prepared_graph(const operation_graph& g, const device_description& device, const engine_demands& demands, const machine_options& o,
                    file_cache cache, Trial&& trial)
