@@ -74,4 +74,7 @@ void check(const Optimizer& o) {
     }
 }
 
+/// What a schedule makes of the learning rate. Throws option_error.
+inline void check_factor(double lr_factor) { detail::check_rate("parameter groups'", "lr factor", lr_factor); }
+
 } // namespace umsrep::optim

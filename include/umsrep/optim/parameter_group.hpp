@@ -47,7 +47,7 @@ void update_groups(const Optimizer& optimizer, std::span<const parameter_group> 
                    std::array<std::span<std::type_identity_t<T>>, Optimizer::moments> state, std::int64_t step,
                    double lr_factor = 1.0, thread_pool* pool = nullptr) {
     check(optimizer);
-    detail::check_rate("parameter groups'", "lr factor", lr_factor);
+    check_factor(lr_factor);
     check_groups(groups, static_cast<std::ptrdiff_t>(w.size()));
     detail::check_update("parameter groups'", w, g, state, step);
     constexpr std::ptrdiff_t piece = 1 << 15; // elements; times the streams of an optimiser, some hundred KiB

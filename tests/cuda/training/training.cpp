@@ -513,6 +513,24 @@ TEST_CASE("a trainer on a device refuses an optimiser's settings in the host's w
           "adamw lr: expected a finite value >= 0, got -1.000000");
 }
 
+TEST_CASE("what a schedule makes of the rate is refused in the host's words, and nothing moves") {
+    const auto refuse = [](auto& m) {
+        auto samples = tiny_loader(m);
+        trainer t{m, joint<all>{}, calm_adamw, batch{4}, {.schedule = schedule::cosine{.total = 9, .warmup = 3, .warmup_start = -1}}};
+        samples.start(0);
+        const auto b = *samples.next();
+        const std::vector<float> before = parameters_of(m);
+        const std::string message = message_of<option_error>([&] { t.step(b); });
+        CHECK(same_bits(parameters_of(m), before));
+        return message;
+    };
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{1}, batch{4}};
+    const std::string expected = refuse(h);
+    CHECK(expected == "parameter groups' lr factor: expected a finite value >= 0, got -1.000000");
+    CHECK(refuse(d) == expected);
+}
+
 TEST_CASE("what only the host can do is refused by name") {
     on_device<precision::fp32> m{seed{1}, batch{4}};
     const auto refused = [&](auto strategy, train_options how) {

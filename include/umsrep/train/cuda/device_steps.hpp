@@ -106,6 +106,7 @@ public:
     /// Sends a batch on its way, while the step before is computed. It may go as soon as this returns.
     void stage(const data::batch& b, const step_place& at) {
         losses_.check(b);
+        optim::check_factor(at.rate_factor);
         begun step;
         step.turn = next_turn(turns_.size(), [&](std::size_t i) -> const turn_facts& { return turns_[i].facts; }, b, at.number);
         step.at = &parcels_[static_cast<std::size_t>(next_parcel_++ % ahead)];
