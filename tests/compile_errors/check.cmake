@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# cmake -D MODE=ok|ko -D SOURCE=.. -D COMPILER=.. -D COMPILER_ID=GNU|Clang -D INCLUDES=.. -P check.cmake
+# cmake -D MODE=ok|ko -D SOURCE=.. -D COMPILER=.. -D COMPILER_ID=GNU|Clang -D INCLUDES=.. [-D COMMON=HEADER] -P check.cmake
 cmake_minimum_required(VERSION 3.25)
 
 set(longest 240) # of a promised line, after the file name and line number
@@ -13,6 +13,9 @@ if(COMPILER_ID MATCHES "Clang") # the source line under a message is not part of
     list(APPEND options -fno-caret-diagnostics)
 else()
     list(APPEND options -fno-diagnostics-show-caret)
+endif()
+if(COMMON) # the compiler takes HEADER.gch instead, where that fits its options
+    list(APPEND options -include "${COMMON}")
 endif()
 execute_process(COMMAND "${COMPILER}" ${options} ${INCLUDES} "${SOURCE}"
     OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE status)
