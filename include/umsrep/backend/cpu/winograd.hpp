@@ -81,8 +81,8 @@ constexpr bool suits_winograd(const correlation& map) {
            map.padding.w <= 2 && fills(map.wide) && fills(map.narrow);
 }
 
-/// Cuts the tiles into blocks of `most` or fewer: whole rows where that many fit, for what the next block reads lies together then. Enough of them to
-/// keep the cores busy to the end, unless they became too small to multiply well.
+/// Cuts the tiles into blocks of about `most`, within 12 and 64: whole rows where that many fit, for what the next block reads lies together then. Enough
+/// of them to keep the cores busy to the end, unless they became too small to multiply well.
 constexpr void cut(winograd_plan& p, std::ptrdiff_t most) {
     constexpr int least_tiles = 12, enough = 16;
     const int rows = p.tiles / p.columns, limit = static_cast<int>(std::clamp<std::ptrdiff_t>(most, least_tiles, 64));
@@ -98,7 +98,8 @@ constexpr void cut(winograd_plan& p, std::ptrdiff_t most) {
 
 /// A pass from `from_channels` to results of shape `to`.
 constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads) {
-    constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{3} << 19, shared_weights = std::ptrdiff_t{5} << 20, task_bytes = std::ptrdiff_t{3} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
+    constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{3} << 19, shared_weights = std::ptrdiff_t{5} << 20; // in a core's cache, in one for all
+    constexpr std::ptrdiff_t task_bytes = std::ptrdiff_t{3} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
     constexpr int many_tiles = 192;
     winograd_plan p;
     p.size = winograd_size(from_channels, to);
@@ -138,7 +139,7 @@ void for_each_stretch(const winograd_plan& p, int first, int last, F f) {
     }
 }
 
-/// What block `index` fetches of a block of channels, one part of `parts` of it: the rows that the next block of the run reads first, or the next row of
+/// What block `index` fetches of a block of channels, one part of `of_parts` of it: the rows that the next block of the run reads first, or the next row of
 /// tiles where blocks are pieces of one.
 template <class T>
 ahead rows_after(const parts<T>& value, shape s, const winograd_plan& p, int index, int end, int block, int part, int of_parts) {
