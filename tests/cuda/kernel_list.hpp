@@ -59,7 +59,7 @@ inline std::vector<std::string> every_kernel() {
                 kernel::spread_rows, kernel::judge_planes, kernel::fold_scales, kernel::channel_moments, kernel::constant_moments,
                 kernel::fold_bias, kernel::norm_gradients, kernel::adam<float, kernel::bf16>, kernel::adam<float, kernel::fp16>,
                 kernel::sgd<float, kernel::bf16>, kernel::sgd<float, kernel::fp16>>(names);
-    add_kernels<kernel::advance_parts, kernel::swap_values, kernel::copy_memory>(names);
+    add_kernels<kernel::advance_parts, kernel::swap_values, kernel::copy_memory, kernel::change_pixels>(names);
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end()); // a copy from float to float is named thrice
     return names;

@@ -71,6 +71,10 @@ public:
     constexpr std::uint64_t position() const { return position_; }
     constexpr void seek(std::uint64_t position) { position_ = position; }
 
+    /// What the stream's name comes to: whoever computes `philox({number, tag}, key)` elsewhere gets the same blocks.
+    constexpr std::array<std::uint32_t, 2> key() const { return key_; }
+    constexpr std::array<std::uint32_t, 2> tag() const { return tag_; }
+
     /// Uniform in [0, 1) with 24 bits.
     constexpr float uniform() { return static_cast<float>((*this)() >> 8) * 0x1p-24f; }
     constexpr float uniform(float low, float high) { return low + (high - low) * uniform(); }

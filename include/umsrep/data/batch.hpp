@@ -29,13 +29,19 @@ struct batch {
     struct labels {
         xt::xtensor<float, 4> values;      ///< N, then the head's target shape; zero where the sample is not labelled
         std::vector<std::uint8_t> present; ///< N; 1 where it is
+        std::vector<pixel_changes> changes = {}; ///< as those of the images
     };
 
     xt::xtensor<float, 4> images;
     std::vector<std::string> ids, groups;
     std::vector<labels> heads; ///< in the order of the head_specs
+    std::vector<pixel_changes> changes = {}; ///< of the images, not computed yet: N, or none where there are none
 
     std::size_t size() const { return ids.size(); }
+    /// Whether something is recorded and not computed: of its pixels, or of a label's.
+    bool has_changes() const {
+        return !changes.empty() || std::ranges::any_of(heads, [](const labels& l) { return !l.changes.empty(); });
+    }
 };
 
 inline xt::xtensor<float, 4> uninitialized(std::size_t n, shape s) {
@@ -43,11 +49,16 @@ inline xt::xtensor<float, 4> uninitialized(std::size_t n, shape s) {
         std::array{n, static_cast<std::size_t>(s.c), static_cast<std::size_t>(s.h), static_cast<std::size_t>(s.w)});
 }
 
-/// Stacks samples in their order. Labels of heads that are not asked for are left out.
+/// Stacks samples in their order, with what is recorded of them. Labels of heads that are not asked for are left out.
 /// Throws shape_mismatch naming the sample, and the head where a label does not fit.
 inline batch collate(std::span<const sample> samples, shape image, std::span<const head_spec> heads) {
     const auto place = [](const tensor& from, xt::xtensor<float, 4>& to, std::size_t i) {
         std::copy_n(from.data(), from.size(), to.data() + i * from.size());
+    };
+    const auto place_changes = [&](const pixel_changes& from, std::vector<pixel_changes>& to, std::size_t i) {
+        if (!from.any()) return;
+        to.resize(samples.size());
+        to[i] = from;
     };
     batch result;
     result.images = uninitialized(samples.size(), image);
@@ -61,6 +72,7 @@ inline batch collate(std::span<const sample> samples, shape image, std::span<con
             throw shape_mismatch("sample '" + s.id + "': image", to_string(image), to_string(shape_of(s.image)));
         }
         place(s.image, result.images, i);
+        place_changes(s.changes, result.changes, i);
         result.ids.push_back(s.id);
         result.groups.push_back(s.group);
         for (std::size_t h = 0; h < heads.size(); ++h) {
@@ -71,6 +83,7 @@ inline batch collate(std::span<const sample> samples, shape image, std::span<con
                                      to_string(shape_of(found->value)));
             }
             place(found->value, result.heads[h].values, i);
+            place_changes(found->changes, result.heads[h].changes, i);
             result.heads[h].present[i] = 1;
         }
     }

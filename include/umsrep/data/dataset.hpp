@@ -7,11 +7,13 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <umsrep/core/error.hpp>
 #include <umsrep/core/random.hpp>
+#include <umsrep/data/compute.hpp>
 #include <umsrep/data/sample.hpp>
 
 namespace umsrep::data {
@@ -30,6 +32,19 @@ concept transform = requires(const T& t, sample& s, random_stream& random) {
     t(s, random);
 };
 
+/// A transform that only records what it does to pixels where the sample `records`, and minds what is recorded already. It says so by
+/// `static constexpr bool records = true`. Before any other transform, what was recorded is computed.
+template <class T>
+concept recording_transform = transform<T> && requires { requires T::records; };
+
+/// Sample `index`; changes of its pixels may be recorded instead of computed, where the dataset offers that: `get_recorded`, with the
+/// arguments of `get`. `compute(sample)` makes the sample of `get` of it, to the bit.
+template <dataset D>
+sample get_recorded(const D& d, std::size_t index, random_stream& random) {
+    if constexpr (requires { { d.get_recorded(index, random) } -> std::same_as<sample>; }) return d.get_recorded(index, random);
+    else return d.get(index, random);
+}
+
 /// Any dataset behind one type; copies share it.
 class any_dataset {
 public:
@@ -39,6 +54,7 @@ public:
 
     std::size_t size() const { return held_->size(); }
     sample get(std::size_t index, random_stream& random) const { return held_->get(index, random); }
+    sample get_recorded(std::size_t index, random_stream& random) const { return held_->get_recorded(index, random); }
 
 private:
     struct interface {
@@ -48,12 +64,14 @@ private:
         virtual ~interface() = default;
         virtual std::size_t size() const = 0;
         virtual sample get(std::size_t index, random_stream& random) const = 0;
+        virtual sample get_recorded(std::size_t index, random_stream& random) const = 0;
     };
     template <class D>
     struct holder final : interface {
         explicit holder(D d) : held{std::move(d)} {}
         std::size_t size() const override { return held.size(); }
         sample get(std::size_t index, random_stream& random) const override { return held.get(index, random); }
+        sample get_recorded(std::size_t index, random_stream& random) const override { return data::get_recorded(held, index, random); }
         D held;
     };
     std::shared_ptr<const interface> held_;
@@ -81,6 +99,16 @@ public:
         std::apply([&](const T&... t) { (t(s, random), ...); }, transforms_);
         return s;
     }
+    sample get_recorded(std::size_t index, random_stream& random) const {
+        sample s = data::get_recorded(base_, index, random);
+        s.records = true;
+        const auto apply = [&](const transform auto& t) {
+            if (!recording_transform<std::remove_cvref_t<decltype(t)>>) compute(s);
+            t(s, random);
+        };
+        std::apply([&](const T&... t) { (apply(t), ...); }, transforms_);
+        return s;
+    }
 
 private:
     D base_;
@@ -100,6 +128,7 @@ public:
     }
     std::size_t size() const { return indices_.size(); }
     sample get(std::size_t index, random_stream& random) const { return base_.get(indices_.at(index), random); }
+    sample get_recorded(std::size_t index, random_stream& random) const { return data::get_recorded(base_, indices_.at(index), random); }
 
 private:
     D base_;
@@ -114,13 +143,22 @@ public:
     }
     std::size_t size() const { return ends_.empty() ? 0 : ends_.back(); }
     sample get(std::size_t index, random_stream& random) const {
-        if (index >= size())
-            throw option_error("concatenation", "an index below " + std::to_string(size()), std::to_string(index));
-        const auto part = static_cast<std::size_t>(std::ranges::upper_bound(ends_, index) - ends_.begin());
-        return parts_[part].get(index - (ends_[part] - parts_[part].size()), random);
+        const auto [part, place] = find(index);
+        return parts_[part].get(place, random);
+    }
+    sample get_recorded(std::size_t index, random_stream& random) const {
+        const auto [part, place] = find(index);
+        return parts_[part].get_recorded(place, random);
     }
 
 private:
+    std::pair<std::size_t, std::size_t> find(std::size_t index) const {
+        if (index >= size())
+            throw option_error("concatenation", "an index below " + std::to_string(size()), std::to_string(index));
+        const auto part = static_cast<std::size_t>(std::ranges::upper_bound(ends_, index) - ends_.begin());
+        return {part, index - (ends_[part] - parts_[part].size())};
+    }
+
     std::vector<any_dataset> parts_;
     std::vector<std::size_t> ends_;
 };

@@ -36,6 +36,14 @@ struct loader_options {
     bool drop_last = false;   ///< leave out the last batch of an epoch when the first source cannot fill its part
     int threads = 1;          ///< that make batches ahead; 0 makes each batch in the call that asks for it
     std::size_t prefetch = 4; ///< batches that may wait, or be in the making, ahead of the consumer
+    /// Changes of pixels are only drawn for who can compute them, which is a trainer on a device; threads compute them for everybody else.
+    bool later = false;
+};
+
+/// In what state pixels are asked of a loader: see loader_options::later.
+enum class delivery : std::uint8_t {
+    computed,
+    recorded, ///< where its option `later` is set: then batches have changes that are not computed yet
 };
 
 /// Batches from one or several datasets, made ahead by worker threads. The first source is gone through once per epoch, the others
@@ -76,19 +84,22 @@ public:
 
     /// What `next` gives from here on; may be called at any time. Throws option_error when the epoch has no batch `first_batch`
     /// (one past its last is allowed: nothing is left of it).
-    void start(std::uint64_t epoch, std::size_t first_batch = 0) {
+    void start(std::uint64_t epoch, std::size_t first_batch = 0, delivery wanted = delivery::computed) {
         if (first_batch > batches_per_epoch()) {
             throw option_error("loader: first batch", "at most " + std::to_string(batches_per_epoch()),
                                std::to_string(first_batch));
         }
-        state_->start(epoch, first_batch);
+        state_->start(epoch, first_batch, wanted);
     }
 
     /// The next batch of the epoch, or nothing after its last (or before the first `start`).
     std::optional<batch> next() { return workers_.empty() ? state_->make_next() : state_->take_next(); }
 
 private:
-    using batches = std::vector<std::vector<draw>>;
+    struct epoch_plan {
+        std::vector<std::vector<draw>> draws; ///< of each batch
+        bool records;
+    };
 
     struct state {
         state(std::vector<source> from, shape image_shape, std::vector<head_spec> specs, const loader_options& o)
@@ -96,7 +107,8 @@ private:
               image{image_shape},
               heads{std::move(specs)},
               order{o.random, o.shuffle, o.drop_last},
-              prefetch{o.prefetch} {
+              prefetch{o.prefetch},
+              later{o.later} {
             if (sources.empty()) throw option_error("loader", "at least one source", "none");
             if (o.threads < 0) throw option_error("loader: threads", "0 or more", std::to_string(o.threads));
             if (prefetch == 0) throw option_error("loader: prefetch", "at least one batch", "0");
@@ -111,8 +123,9 @@ private:
             }
         }
 
-        void start(std::uint64_t epoch, std::size_t first_batch) {
-            auto next_plan = std::make_shared<const batches>(epoch_order(quotas, epoch, order));
+        void start(std::uint64_t epoch, std::size_t first_batch, delivery wanted) {
+            const bool records = later && wanted == delivery::recorded;
+            auto next_plan = std::make_shared<const epoch_plan>(epoch_plan{epoch_order(quotas, epoch, order), records});
             {
                 const std::lock_guard lock{mutex};
                 plan = std::move(next_plan);
@@ -123,15 +136,15 @@ private:
         }
 
         std::optional<batch> make_next() {
-            if (plan == nullptr || to_take == plan->size()) return std::nullopt;
-            return make((*plan)[to_take++]);
+            if (plan == nullptr || to_take == plan->draws.size()) return std::nullopt;
+            return make(plan->draws[to_take++], plan->records);
         }
 
         std::optional<batch> take_next() {
             result taken;
             {
                 std::unique_lock lock{mutex};
-                if (plan == nullptr || to_take == plan->size()) return std::nullopt;
+                if (plan == nullptr || to_take == plan->draws.size()) return std::nullopt;
                 may_take.wait(lock, [&] { return ready.contains(to_take); });
                 taken = std::move(ready.extract(to_take++).mapped());
             }
@@ -141,15 +154,15 @@ private:
         }
 
         void work(std::stop_token stop) {
-            const auto has_work = [&] { return plan != nullptr && to_make < plan->size() && to_make < to_take + prefetch; };
+            const auto has_work = [&] { return plan != nullptr && to_make < plan->draws.size() && to_make < to_take + prefetch; };
             std::unique_lock lock{mutex};
             while (may_make.wait(lock, stop, has_work)) {
-                const std::shared_ptr<const batches> mine = plan;
+                const std::shared_ptr<const epoch_plan> mine = plan;
                 const std::size_t number = to_make++;
                 lock.unlock();
                 result made;
                 try {
-                    made.made = make((*mine)[number]);
+                    made.made = make(mine->draws[number], mine->records);
                 } catch (...) {
                     made.failure = std::current_exception();
                 }
@@ -161,12 +174,13 @@ private:
             }
         }
 
-        batch make(const std::vector<draw>& draws) const {
+        batch make(const std::vector<draw>& draws, bool records) const {
             std::vector<sample> samples;
             samples.reserve(draws.size());
             for (const draw& d : draws) {
                 random_stream random{order.random, "augment " + std::to_string(d.source), d.number};
-                samples.push_back(sources[d.source].samples.get(d.index, random));
+                const any_dataset& from = sources[d.source].samples;
+                samples.push_back(records ? from.get_recorded(d.index, random) : from.get(d.index, random));
             }
             return collate(samples, image, heads);
         }
@@ -181,11 +195,12 @@ private:
         std::vector<head_spec> heads;
         order_options order;
         std::size_t prefetch;
+        bool later;
         std::vector<quota> quotas;
 
         std::mutex mutex; ///< guards what follows
         std::condition_variable_any may_make, may_take;
-        std::shared_ptr<const batches> plan;
+        std::shared_ptr<const epoch_plan> plan;
         std::size_t to_make = 0, to_take = 0;
         std::map<std::size_t, result> ready;
     };

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include <umsrep/core/error.hpp>
 #include <umsrep/core/random.hpp>
+#include <umsrep/data/compute.hpp>
 #include <umsrep/data/sample.hpp>
 
 namespace umsrep::data {
@@ -58,6 +60,7 @@ inline double poisson(random_stream& random, double mean) {
 
 /// Makes a denoising pair: the image becomes the target of `head`, and y = x + sigma n its input, n standard normal per pixel.
 struct gaussian_noise {
+    static constexpr bool records = true;
     range sigma = 0.1f;           ///< in units of the full grey scale
     std::string head = "denoise"; ///< empty: noise as augmentation, no target is set
     float probability = 1;        ///< otherwise the sample stays as it is, without a target for the head
@@ -65,13 +68,12 @@ struct gaussian_noise {
 
     void operator()(sample& s, random_stream& random) const {
         if (random.uniform() >= probability) return;
-        if (!head.empty()) s.set(head, s.image, label_kind::image);
+        if (s.changes.noise) compute(s.image, s.changes);
+        if (!head.empty()) s.set_to_image(head);
         const float deviation = sigma.draw(random);
-        for (std::size_t i = 0; i < s.image.size(); ++i) {
-            float& v = s.image.data()[i];
-            v += deviation * random.normal();
-            if (clamped) v = std::clamp(v, 0.0f, 1.0f);
-        }
+        if (!s.records) return add_gaussian_noise(s.image, deviation, clamped, random);
+        s.changes.noise = {deviation, clamped, random};
+        random.seek(random.position() + 2 * std::uint64_t{s.image.size()}); // what it will have drawn
     }
 };
 

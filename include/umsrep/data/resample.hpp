@@ -10,15 +10,10 @@
 #include <vector>
 
 #include <umsrep/core/error.hpp>
+#include <umsrep/data/pixel_changes.hpp>
 #include <umsrep/data/sample.hpp>
 
 namespace umsrep::data {
-
-/// How values between pixels come about.
-enum class resampling {
-    average, ///< weighted mean
-    vote,    ///< the value with the largest weight, ties to the larger one: masks and class maps keep their values
-};
 
 /// Along one axis, the input pixels that make each output pixel and their weights, which sum to 1: the mean over the area that the
 /// output pixel covers when the axis shrinks, linear interpolation between pixel centres when it grows.
@@ -156,12 +151,6 @@ inline tensor resized(const tensor& from, int height, int width, resampling how 
     }
     return to;
 }
-
-/// Where an output pixel comes from: x_in = xx x + xy y + x0, y_in = yx x + yy y + y0, in pixels from the image's centre.
-struct affine_map {
-    double xx = 1, xy = 0, x0 = 0;
-    double yx = 0, yy = 1, y0 = 0;
-};
 
 /// The image seen through the map, of the same shape; bilinear, or by vote of the four neighbours. Beyond the border the border's
 /// pixels go on.

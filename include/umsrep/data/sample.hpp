@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string>
@@ -11,6 +12,7 @@
 #include <xtensor/xtensor.hpp>
 
 #include <umsrep/core/shape.hpp>
+#include <umsrep/data/pixel_changes.hpp>
 
 namespace umsrep::data {
 
@@ -43,6 +45,7 @@ struct label {
     std::string head;
     tensor value;
     label_kind kind = label_kind::values;
+    pixel_changes changes = {}; ///< of its pixels, that are not computed yet
 };
 
 /// One image with what is known of it. A head without a label here is not trained or scored on this sample.
@@ -51,6 +54,13 @@ struct sample {
     std::string group; ///< the dataset that it comes from; results are also given per group
     tensor image;
     std::vector<label> labels;
+    bool records = false;       ///< transforms that can record changes of pixels do so, see data/compute.hpp
+    pixel_changes changes = {}; ///< of the image's pixels, that are not computed yet
+
+    /// Whether something is recorded and not computed.
+    bool has_changes() const {
+        return changes.any() || std::ranges::any_of(labels, [](const label& l) { return l.changes.any(); });
+    }
 
     /// Null when the head is not labelled.
     const label* find(std::string_view head) const {
@@ -66,10 +76,17 @@ struct sample {
             if (l.head == head) {
                 l.value = std::move(value);
                 l.kind = kind;
+                l.changes = {};
                 return;
             }
         }
         labels.push_back({std::string{head}, std::move(value), kind});
+    }
+
+    /// The image as it is now, with what is recorded of it, becomes the target of a head: of a denoising pair, before the noise.
+    void set_to_image(std::string_view head) {
+        set(head, image, label_kind::image);
+        std::ranges::find(labels, head, &label::head)->changes = changes;
     }
 
     /// A class index or a scalar.

@@ -51,9 +51,12 @@ public:
         [&]<std::size_t... H>(std::index_sequence<H...>) { (f(std::get<H>(losses_), H), ...); }(std::make_index_sequence<head_count>{});
     }
 
-    /// Throws when the batch is not of this model: shape_mismatch, or error for an image that is not finite.
-    void check(const data::batch& b) const {
+    /// Throws when the batch is not of this model: shape_mismatch, or error for an image that is not finite. `may_record`: changes of pixels
+    /// that are not computed yet may be in it; else option_error.
+    void check(const data::batch& b, bool may_record = false) const {
         model_->check_images(b.images);
+        if (!may_record && b.has_changes())
+            throw option_error("batch of '" + b.ids.front() + "'", "pixels that are computed", "recorded changes (only steps on a device compute them)");
         if (b.heads.size() != head_count)
             throw shape_mismatch("batch", "labels for " + std::to_string(head_count) + " heads", std::to_string(b.heads.size()));
         if (b.size() == 0 || b.size() > static_cast<std::size_t>(capacity_))

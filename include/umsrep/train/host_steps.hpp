@@ -35,6 +35,8 @@ class host_steps {
 public:
     /// How many steps may have begun before the first of them must end.
     static constexpr std::size_t ahead = 1;
+    /// Whether batches may come with changes that are not computed: here the loader's threads are as good as the trainer's.
+    static constexpr bool computes_changes = false;
 
     /// `what`: the mode of a step of all `heads`. `options` has a weight for each head.
     host_steps(Model& m, const mode& what, scheme tasks, std::uint64_t heads, const Optimizer& optimizer, batch capacity,

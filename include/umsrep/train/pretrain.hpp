@@ -45,6 +45,7 @@ struct pretrain_options {
     std::optional<extent> image{};    ///< of an encoder whose image is dynamic
     threads computing{1};
     int loading_threads = 1;
+    bool later = false;               ///< see data::loader_options
     fit_options run{};
     train_options how{};              ///< its seed is replaced by one derived from `random`
 };
@@ -78,7 +79,7 @@ pretrained<Encoder, Source, Backend> pretrain(const data::any_dataset& images, c
     }();
     const auto loader = [&](const data::any_dataset& from, bool shuffled, std::string_view what) {
         return data::loader{data::transformed{from, o.source}, o.batch_size, m.image(), head_specs(m),
-                            {.random = derived_seed(o.random, what), .shuffle = shuffled, .threads = o.loading_threads}};
+                            {.random = derived_seed(o.random, what), .shuffle = shuffled, .threads = o.loading_threads, .later = o.later}};
     };
     o.how.random = derived_seed(o.random, "dropout");
     data::image_statistics seen = data::statistics_of(images, o.random);

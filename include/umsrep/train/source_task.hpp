@@ -36,6 +36,7 @@ namespace source {
 template <class Body = to_image<>>
 struct denoising {
     static constexpr std::string_view name = "Denoising";
+    static constexpr bool records = true;
     using head = umsrep::head<"source", seq<Body, add_image>, loss::l1>;
 
     data::range sigma{0.02f, 0.15f}; ///< of the noise, drawn per sample, in units of the full grey scale

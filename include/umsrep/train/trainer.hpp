@@ -150,7 +150,8 @@ public:
             std::vector<std::size_t> seen(head_count, 0);
             begun_.clear();
             drop(); // of a run that ended in an exception
-            samples.start(o.first_epoch + static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch));
+            samples.start(o.first_epoch + static_cast<std::uint64_t>(now_.epoch), static_cast<std::size_t>(now_.batch),
+                          steps::computes_changes ? data::delivery::recorded : data::delivery::computed);
             try {
                 while (const auto b = samples.next()) {
                     const bool steps_on = has_label(*b);
@@ -267,7 +268,7 @@ private:
     std::uint64_t step_number() const { return static_cast<std::uint64_t>(now_.steps); }
 
     bool has_label(const data::batch& b) const {
-        steps_.losses().check(b);
+        steps_.losses().check(b, steps::computes_changes);
         for (std::size_t h = 0; h < static_cast<std::size_t>(head_count); ++h)
             if (steps_.takes_part(h, b)) return true;
         return false;

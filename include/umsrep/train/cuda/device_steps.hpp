@@ -56,6 +56,8 @@ class device_steps {
 public:
     /// How many steps may have begun before the first of them must end: one is computed, the next one's batch is on its way.
     static constexpr std::size_t ahead = 2;
+    /// Changes of pixels that are only drawn are computed before the step that reads them.
+    static constexpr bool computes_changes = true;
 
     /// As of host_steps. Throws option_error for what only the host can do.
     device_steps(Model& m, const mode& what, scheme tasks, std::uint64_t heads, const Optimizer& optimizer, batch capacity,
@@ -105,7 +107,7 @@ public:
 
     /// Sends a batch on its way, while the step before is computed. It may go as soon as this returns.
     void stage(const data::batch& b, const step_place& at) {
-        losses_.check(b);
+        losses_.check(b, true);
         optim::check_factor(at.rate_factor);
         begun step;
         step.turn = next_turn(turns_.size(), [&](std::size_t i) -> const turn_facts& { return turns_[i].facts; }, b, at.number);
@@ -116,6 +118,7 @@ public:
         const turn_facts& facts = turns_[step.turn].facts;
         for (std::size_t h = 0; h < head_count; ++h) step.has_loss[h] = facts.has_head(h) && labelled(b, h) > 0;
         tell(b, at, facts, *step.at);
+        step.changed = step_block::changed(b);
         machine_->upload(step.at->staged.address(), step.at->host.address(), block_.bytes(), queue::copies);
         machine_->mark(step.at->uploaded, queue::copies);
         staged_ = std::move(step);
@@ -130,7 +133,7 @@ public:
         model_->on_device(); // takes what the host changed
         work& w = prepared(now, n, true);
         machine_->wait(queue::compute, step.at->uploaded);
-        enqueue_input(*step.at);
+        enqueue_input(*step.at, n, step.changed);
         now.run.refresh(now.task, this); // what is constant in this plan, its own steps leave as it is
         run(now, w, n, true);
         session_->changed(this);
@@ -280,6 +283,7 @@ private:
         std::uint64_t number = 0;
         std::string first_id;
         std::size_t samples = 0;
+        std::uint64_t changed = 0; ///< as of step_block
         std::array<bool, head_count> has_loss{};
     };
 
@@ -337,7 +341,7 @@ private:
         room.begin(nullptr);
         machine_->rehearse([&] {
             now.run.refresh(now.task);
-            enqueue_input(parcels_.front());
+            enqueue_input(parcels_.front(), n, 1);
             enqueue_all(now, n, training, room);
         });
         if (room.bytes() > w.losses.bytes()) w.losses = machine_->allocate(room.bytes());
@@ -362,11 +366,12 @@ private:
         ++w.runs; // one that failed does not count
     }
 
-    /// A batch from where it came up to where steps read it.
-    void enqueue_input(const parcel& s) {
+    /// A batch from where it came up to where steps read it, its pixels as they shall be.
+    void enqueue_input(const parcel& s, int n, std::uint64_t changed) {
         using part = kernel::copy_memory::block;
         machine_->launch(kernel::copy_memory{static_cast<kernel::u32>(block_.bytes() / sizeof(part)), static_cast<const part*>(s.staged.address()),
                                              static_cast<part*>(input_.address())});
+        block_.enqueue_changes(*machine_, s.staged.address(), input_.address(), n, changed);
     }
     /// A whole step, or a whole validation of a batch.
     void enqueue_all(kind& now, int n, bool training, arranged_memory& room) {
@@ -431,6 +436,7 @@ private:
         b.heads.resize(head_count);
         data::batch::labels& labels = b.heads[h];
         labels.values = data::uninitialized(samples, target);
+        // Not moved, if they shall be: averages and votes of good targets are good ones.
         std::copy_n(block_.target(s.host.address(), h), labels.values.size(), labels.values.data());
         labels.present.assign(block_.present(s.host.address(), h), block_.present(s.host.address(), h) + samples);
         std::vector<float> zeros(samples * static_cast<std::size_t>(logits.size()));

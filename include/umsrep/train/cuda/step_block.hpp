@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
+#include <umsrep/backend/cuda/kernel/change_pixels.cuh>
 #include <umsrep/backend/cuda/kernel/optimizer.cuh>
 #include <umsrep/core/shape.hpp>
 #include <umsrep/data/batch.hpp>
@@ -26,6 +28,8 @@ public:
             target_.push_back(take(samples * size_of(s) * sizeof(float)));
         }
         images_ = take(samples * size_of(image) * sizeof(float));
+        changes_ = take((1 + heads()) * samples * sizeof(kernel::pixel_changes));
+        samples_ = samples;
     }
 
     std::size_t bytes() const { return end_; }
@@ -42,6 +46,8 @@ public:
 
     /// Copies a batch into a block of the host.
     void put(const data::batch& b, void* block) const {
+        put(b.changes, changes(block, 0));
+        for (std::size_t h = 0; h < heads(); ++h) put(b.heads[h].changes, changes(block, 1 + h));
         for (std::size_t h = 0; h < heads(); ++h) {
             const data::batch::labels& labels = b.heads[h];
             std::copy(labels.present.begin(), labels.present.end(), present(block, h));
@@ -50,7 +56,44 @@ public:
         std::copy(b.images.begin(), b.images.end(), images(block));
     }
 
+    /// Of a batch, what has changes that are not computed: bit 0 its images, bit 1 + h the labels of head h.
+    static std::uint64_t changed(const data::batch& b) {
+        std::uint64_t result = b.changes.empty() ? 0 : 1;
+        for (std::size_t h = 0; h < b.heads.size(); ++h)
+            if (!b.heads[h].changes.empty()) result |= std::uint64_t{2} << h;
+        return result;
+    }
+    /// From a batch of n in one block of the device to another: what has changes, computed.
+    template <class Machine>
+    void enqueue_changes(Machine& m, void* from, void* to, int n, std::uint64_t changed) const {
+        const auto change = [&](std::size_t which, const shape& s, const float* in, float* out) {
+            if (((changed >> which) & 1U) == 0) return;
+            const auto u = [](int v) { return static_cast<kernel::u32>(v); };
+            m.launch(kernel::change_pixels{{u(n), u(s.h), u(s.w), u(s.c)}, changes(from, which), in, out});
+        };
+        change(0, image_, images(from), images(to));
+        for (std::size_t h = 0; h < heads(); ++h) change(1 + h, targets_[h], target(from, h), target(to, h));
+    }
+
 private:
+    kernel::pixel_changes* changes(void* block, std::size_t which) const { return at<kernel::pixel_changes>(block, changes_) + which * samples_; }
+    static void put(const std::vector<data::pixel_changes>& from, kernel::pixel_changes* to) {
+        for (const data::pixel_changes& c : from) *to++ = as_told(c);
+    }
+    static kernel::pixel_changes as_told(const data::pixel_changes& c) {
+        const data::affine_map map = c.map.value_or(data::affine_map{});
+        const data::grey_curve grey = c.grey.value_or(data::grey_curve{});
+        kernel::pixel_changes result{map.xx, map.xy, map.x0, map.yx, map.yy, map.y0, {}, 0, kernel::moving::stays,
+                                     grey.gamma, grey.contrast, grey.brightness, 0, c.grey.has_value(), c.noise.has_value(), false};
+        if (c.map) result.how = c.how == data::resampling::vote ? kernel::moving::by_vote : kernel::moving::by_average;
+        if (!c.noise) return result;
+        const auto key = c.noise->random.key(), tag = c.noise->random.tag();
+        result.random = {{key[0], key[1]}, {tag[0], tag[1]}};
+        result.position = c.noise->random.position();
+        result.deviation = c.noise->deviation;
+        result.clamped = c.noise->clamped;
+        return result;
+    }
     static std::size_t size_of(const shape& s) { return static_cast<std::size_t>(s.size()); }
     std::size_t take(std::size_t bytes) { return std::exchange(end_, end_ + (bytes + 255) / 256 * 256); }
     template <class T>
@@ -61,7 +104,7 @@ private:
     shape image_;
     std::vector<shape> targets_;
     std::vector<std::size_t> present_, target_;
-    std::size_t end_ = 0, moves_ = 0, weights_ = 0, images_ = 0;
+    std::size_t end_ = 0, moves_ = 0, weights_ = 0, images_ = 0, changes_ = 0, samples_ = 0;
 };
 
 } // namespace umsrep::cuda

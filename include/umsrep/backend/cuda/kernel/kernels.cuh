@@ -4,6 +4,7 @@
 // All own kernels: for NVRTC, and for .cu files that nvcc compiles.
 #include <umsrep/backend/cuda/kernel/activation.cuh>
 #include <umsrep/backend/cuda/kernel/batch_norm.cuh>
+#include <umsrep/backend/cuda/kernel/change_pixels.cuh>
 #include <umsrep/backend/cuda/kernel/class_loss.cuh>
 #include <umsrep/backend/cuda/kernel/copy.cuh>
 #include <umsrep/backend/cuda/kernel/dropout.cuh>
