@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <tests/cuda/host_machine.hpp>
+#include <tests/cuda/training_checks.hpp>
+#include <tests/support/message_of.hpp>
+#include <tests/support/temporary_folder.hpp>
+#include <umsrep/data/geometry.hpp>
+#include <umsrep/data/intensity.hpp>
+#include <umsrep/data/noise.hpp>
+#include <umsrep/io/checkpoint.hpp>
+
+/// Training whose pixels are changed on the device, beside training whose loader changes them.
+namespace umsrep::test {
+
+using cuda::precision;
+
+namespace {
+
+template <precision P>
+using on_device = dropping_on<P, host_machine>;
+
+auto changing(tiny_dataset d) {
+    return data::transformed(d, data::random_affine{.rotation = 15, .shift = 0.1f, .scale = 0.1f, .probability = 0.8f}, data::random_flip{0.5f, 0.5f},
+                             data::random_intensity{.probability = 0.6f, .alongside = {"denoise"}},
+                             data::gaussian_noise{.sigma = {0.01f, 0.1f}, .head = "", .probability = 0.7f});
+}
+template <class Model>
+data::loader changing_loader(const Model& m, bool later, tiny_dataset d = {.count = 10, .labels = some_labels}, int threads = 0) {
+    return {changing(d), 4, m.image(), head_specs(m), {.random = seed{9}, .threads = threads, .later = later}};
+}
+std::vector<float> parameters_of(const auto& m) { return copy(m.parameters()); }
+
+template <class Strategy>
+void check_run(Strategy s) {
+    const auto run = [&](auto& m, bool later, int threads) {
+        auto samples = changing_loader(m, later, {.count = 10, .labels = some_labels}, threads);
+        auto valid = changing_loader(m, later, {.count = 7});
+        return fit(m, s, samples, valid, calm_adamw, {.epochs = 4, .keep_best = false});
+    };
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{1}, batch{4}}, computed{seed{1}, batch{4}};
+    const history expected = run(h, false, 0), got = run(d, true, 2);
+    run(computed, false, 0);
+    for (std::size_t e = 0; e < 4; ++e) {
+        INFO("epoch " << e);
+        CHECK(relative_error(got.epochs.at(e).train_loss, expected.epochs.at(e).train_loss) < 1e-4);
+        CHECK(relative_error(got.epochs.at(e).valid_loss, expected.epochs.at(e).valid_loss) < 1e-3);
+    }
+    CHECK(relative_error(parameters_of(d), parameters_of(h)) < 1e-3);
+    CHECK(relative_error(parameters_of(d), parameters_of(computed)) < 1e-5);
+    CHECK(d.on_device().machine().bodies() > computed.on_device().machine().bodies());
+    CHECK(d.on_device().machine().late_kernels().empty());
+}
+
+} // namespace
+
+TEST_CASE("a run whose pixels are changed on the device is the host's, whose loader changes them") {
+    SUBCASE("joint") { check_run(joint<all>{}); }
+    SUBCASE("alternating") { check_run(alternating<all>{}); }
+}
+
+TEST_CASE("ten steps on recorded batches are those on computed ones, allocate nothing, and are replays behind a launch for each changed tensor") {
+    on_device<precision::bf16> a{seed{1}, batch{4}}, b{seed{1}, batch{4}};
+    auto computed = changing_loader(a, true, {.count = 12}), recorded = changing_loader(b, true, {.count = 12});
+    trainer t{a, joint<all>{}, calm_sgd, batch{4}}, u{b, joint<all>{}, calm_sgd, batch{4}};
+    host_machine& machine = b.on_device().machine();
+    for (std::uint64_t epoch = 0; epoch < 4; ++epoch) {
+        computed.start(epoch);
+        recorded.start(epoch, 0, data::delivery::recorded);
+        while (const auto one = computed.next()) {
+            const auto other = *recorded.next();
+            REQUIRE_FALSE(one->has_changes());
+            REQUIRE(other.has_changes());
+            const std::size_t allocations = machine.allocations(), bodies = machine.bodies();
+            const std::vector<double> expected = t.step(*one), got = u.step(other);
+            CHECK(relative_error(got, expected) < 1e-3);
+            if (epoch == 0) continue;
+            CHECK(machine.allocations() == allocations);
+            const std::size_t changed = (other.changes.empty() ? 0U : 1U) + (other.heads[0].changes.empty() ? 0U : 1U) +
+                                        (other.heads[1].changes.empty() ? 0U : 1U);
+            CHECK(machine.bodies() == bodies + 1 + changed);
+        }
+    }
+    CHECK(relative_error(parameters_of(a), parameters_of(b)) < 1e-3);
+    CHECK(u.allocated().total() == static_cast<std::int64_t>(machine.held()));
+}
+
+TEST_CASE("a run whose pixels are changed on the device goes on from its checkpoint to the same bits") {
+    const temporary_folder folder;
+    struct stopped {};
+    on_device<precision::bf16> alone{seed{1}, batch{4}}, first{seed{1}, batch{4}}, second{seed{2}, batch{4}};
+    auto samples = changing_loader(alone, true);
+    const fit_options whole{.epochs = 3, .keep_best = false};
+    trainer a{alone, joint<all>{}, calm_adamw, batch{4}}, b{first, joint<all>{}, calm_adamw, batch{4}};
+    trainer c{second, joint<all>{}, calm_adamw, batch{4}};
+    a.fit(samples, nullptr, whole);
+    fit_options stops = whole;
+    int told = 0;
+    stops.on_batch = [&](const batch_report&) {
+        if (++told != 5) return;
+        io::save_checkpoint(b, folder / "c", "run");
+        throw stopped{};
+    };
+    CHECK_THROWS_AS(b.fit(samples, nullptr, stops), stopped);
+    io::load_checkpoint(c, folder / "c", "run");
+    c.fit(samples, nullptr, whole);
+    CHECK(same_bits(parameters_of(alone), parameters_of(second)));
+}
+
+TEST_CASE("who cannot compute recorded changes refuses them, and a loader gives them to nobody who has not asked") {
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{1}, batch{4}};
+    auto samples = changing_loader(h, true, {.count = 12});
+    samples.start(0);
+    CHECK_FALSE(samples.next()->has_changes());
+    samples.start(0, 0, data::delivery::recorded);
+    const auto b = *samples.next();
+    REQUIRE(b.has_changes());
+    const std::string expected = "batch of '" + b.ids.front() + "': expected pixels that are computed, got recorded changes";
+    trainer on_host{h, joint<all>{}, calm_sgd, batch{4}};
+    trainer there{d, joint<all>{}, calm_sgd, batch{4}};
+    CHECK(message_of<option_error>([&] { on_host.step(b); }).find(expected) == 0);
+    task_affinity a = on_host.no_affinity();
+    CHECK(message_of<option_error>([&] { on_host.measure(b, a); }).find(expected) == 0);
+    there.step(b);
+    fit(h, joint<all>{}, samples, samples, calm_sgd, {.epochs = 1}); // whose loader computes
+    fit(h, cached<joint<frozen>>{}, samples, nullptr, calm_sgd, {.epochs = 1});
+}
+
+TEST_CASE("a label that moves on the device and is not of its loss's kind is refused as on the host") {
+    const auto refuse = [&](auto& m) {
+        auto samples = changing_loader(m, true, {.count = 12});
+        samples.start(0, 0, std::is_same_v<decltype(m), dropping_on_host&> ? data::delivery::computed : data::delivery::recorded);
+        auto b = *samples.next();
+        std::fill_n(b.heads[1].values.data(), b.heads[1].values.size(), 255.0f);
+        trainer t{m, joint<all>{}, calm_adamw, batch{4}};
+        return message_of<label_error>([&] { t.step(b); });
+    };
+    dropping_on_host h{seed{1}, batch{4}};
+    on_device<precision::fp32> d{seed{1}, batch{4}};
+    const std::string expected = refuse(h);
+    CHECK(expected.find("head 'lungs', batch that begins with 'tiny ") == 0);
+    CHECK(refuse(d) == expected);
+}
+
+} // namespace umsrep::test
