@@ -21,7 +21,7 @@ void run(const train_options& o) {
     std::cerr << "computed by " + net.computed_by() + '\n';
     const auto batch = static_cast<std::size_t>(o.how.batch);
     umsrep::data::loader train{samples(o.data, "train", o.size), batch, net.image(), net.targets(),
-                               {.random = umsrep::derived_seed(umsrep::seed{o.seed}, "data")}};
+                               {.random = umsrep::derived_seed(umsrep::seed{o.seed}, "data"), .later = true}};
     umsrep::data::loader valid{samples(o.data, "val", o.size), batch, net.image(), net.targets(), {.shuffle = false}};
     const auto test = records(o.data, "test", o.size);
 

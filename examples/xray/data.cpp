@@ -25,7 +25,8 @@ namespace {
 
 /// The clean image becomes the denoising target, before any noise.
 struct clean_target {
-    void operator()(data::sample& s, umsrep::random_stream&) const { s.set("denoise", s.image, data::label_kind::image); }
+    static constexpr bool records = true;
+    void operator()(data::sample& s, umsrep::random_stream&) const { s.set_to_image("denoise"); }
 };
 
 /// Every sample of a dataset, resized; threads share the reading.
@@ -129,7 +130,7 @@ data::loader training_loader(std::vector<part> parts, const loading& how) {
                                  data::random_intensity{.brightness = 0.08f, .contrast = 0.2f, .gamma = 0.2f}, clean_target{},
                                  data::gaussian_noise{.sigma = static_cast<float>(how.noise), .head = "", .probability = 0.5f});
     });
-    return {std::move(from), how.image, how.targets, {.random = how.random}};
+    return {std::move(from), how.image, how.targets, {.random = how.random, .later = true}};
 }
 
 data::loader validation_loader(std::vector<part> parts, const loading& how) {

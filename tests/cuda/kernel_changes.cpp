@@ -55,8 +55,8 @@ TEST_CASE("recorded changes of a batch, computed by a kernel, are those that the
         CAPTURE(data::to_string(image));
         constexpr int n = 12;
         std::vector<data::sample> samples = samples_of(image, n);
-        const std::vector<data::head_spec> heads{{"classes", {1, image.h, image.w}}, {"masks", {2, image.h, image.w}},
-                                                 {"class", {1, 1, 1}}, {"denoise", image}};
+        const std::vector<data::head_spec> heads{
+            {"classes", {1, image.h, image.w}}, {"masks", {2, image.h, image.w}}, {"class", {1, 1, 1}}, {"denoise", image}};
         const data::batch recorded = data::collate(samples, image, heads);
         for (data::sample& s : samples) data::compute(s);
         const data::batch expected = data::collate(samples, image, heads);

@@ -94,12 +94,14 @@ TEST_CASE("changes of pixels that are recorded and computed later give the same 
     SUBCASE("in a row, mirrored before, between or behind") {
         check_recorded(transformed(set, both_ways, turn, random_intensity{.alongside = {"clean"}}, clean_target{}, noise));
         check_recorded(transformed(set, turn, both_ways, random_intensity{}, clean_target{}, noise));
-        check_recorded(transformed(set, turn, both_ways, both_ways, random_intensity{}, both_ways, clean_target{}, both_ways, noise));
+        check_recorded(
+            transformed(set, turn, both_ways, both_ways, random_intensity{}, both_ways, clean_target{}, both_ways, noise));
         check_recorded(transformed(set, turn, random_intensity{}, noise, both_ways));
         check_recorded(transformed(set, turn, gaussian_noise{.probability = 0.5f}, both_ways));
     }
     SUBCASE("where sets are wrapped") {
-        CHECK(check_recorded(concatenation({subset(transformed(transformed(set, turn), noise), {1, 3}), transformed(set, turn)})) == 55);
+        CHECK(check_recorded(
+                  concatenation({subset(transformed(transformed(set, turn), noise), {1, 3}), transformed(set, turn)})) == 55);
         check_recorded(transformed(in_memory(transformed(set, turn)), noise));
     }
 }
@@ -131,7 +133,10 @@ TEST_CASE("a label that is set anew has no changes") {
 TEST_CASE("a loader leaves changes only where it may and is asked to; batches are otherwise the same") {
     const std::vector<head_spec> heads{{"clean", {1, 13, 10}}, {"classes", {1, 13, 10}}, {"class", {1, 1, 1}}};
     const auto loader_of = [&](bool later, int threads) {
-        return loader{transformed(noisy_images{}, random_affine{.probability = 0.5f}, noise), 3, {2, 13, 10}, heads,
+        return loader{transformed(noisy_images{}, random_affine{.probability = 0.5f}, noise),
+                      3,
+                      {2, 13, 10},
+                      heads,
                       {.random = seed{3}, .threads = threads, .later = later}};
     };
     for (const int threads : {0, 2}) {

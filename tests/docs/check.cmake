@@ -52,6 +52,7 @@ function(check_snippets page program least)
 endfunction()
 check_snippets(README.md first_network.cpp 10)
 check_snippets(docs/guide/modality-encoders.md modality_encoder.cpp 6)
+check_snippets(docs/guide/gpu.md gpu.cpp 9)
 
 if(failures)
     message(FATAL_ERROR "${failures}")

@@ -27,14 +27,14 @@ struct head_spec {
 /// Samples stacked: N, C, H, W.
 struct batch {
     struct labels {
-        xt::xtensor<float, 4> values;      ///< N, then the head's target shape; zero where the sample is not labelled
-        std::vector<std::uint8_t> present; ///< N; 1 where it is
+        xt::xtensor<float, 4> values;            ///< N, then the head's target shape; zero where the sample is not labelled
+        std::vector<std::uint8_t> present;       ///< N; 1 where it is
         std::vector<pixel_changes> changes = {}; ///< as those of the images
     };
 
     xt::xtensor<float, 4> images;
     std::vector<std::string> ids, groups;
-    std::vector<labels> heads; ///< in the order of the head_specs
+    std::vector<labels> heads;               ///< in the order of the head_specs
     std::vector<pixel_changes> changes = {}; ///< of the images, not computed yet: N, or none where there are none
 
     std::size_t size() const { return ids.size(); }

@@ -35,13 +35,20 @@ concept transform = requires(const T& t, sample& s, random_stream& random) {
 /// A transform that only records what it does to pixels where the sample `records`, and minds what is recorded already. It says so by
 /// `static constexpr bool records = true`. Before any other transform, what was recorded is computed.
 template <class T>
-concept recording_transform = transform<T> && requires { requires T::records; };
+concept recording_transform = transform<T> && requires {
+    requires T::records;
+};
 
-/// Sample `index`; changes of its pixels may be recorded instead of computed, where the dataset offers that: `get_recorded`, with the
-/// arguments of `get`. `compute(sample)` makes the sample of `get` of it, to the bit.
+/// A dataset that can leave changes of pixels recorded; `compute(sample)` makes of it the sample of `get`, to the bit.
+template <class D>
+concept recording_dataset = dataset<D> && requires(const D& d, std::size_t index, random_stream& random) {
+    { d.get_recorded(index, random) } -> std::same_as<sample>;
+};
+
+/// Sample `index`, with changes that are recorded where the dataset can.
 template <dataset D>
 sample get_recorded(const D& d, std::size_t index, random_stream& random) {
-    if constexpr (requires { { d.get_recorded(index, random) } -> std::same_as<sample>; }) return d.get_recorded(index, random);
+    if constexpr (recording_dataset<D>) return d.get_recorded(index, random);
     else return d.get(index, random);
 }
 
@@ -71,7 +78,9 @@ private:
         explicit holder(D d) : held{std::move(d)} {}
         std::size_t size() const override { return held.size(); }
         sample get(std::size_t index, random_stream& random) const override { return held.get(index, random); }
-        sample get_recorded(std::size_t index, random_stream& random) const override { return data::get_recorded(held, index, random); }
+        sample get_recorded(std::size_t index, random_stream& random) const override {
+            return data::get_recorded(held, index, random);
+        }
         D held;
     };
     std::shared_ptr<const interface> held_;
@@ -128,7 +137,9 @@ public:
     }
     std::size_t size() const { return indices_.size(); }
     sample get(std::size_t index, random_stream& random) const { return base_.get(indices_.at(index), random); }
-    sample get_recorded(std::size_t index, random_stream& random) const { return data::get_recorded(base_, indices_.at(index), random); }
+    sample get_recorded(std::size_t index, random_stream& random) const {
+        return data::get_recorded(base_, indices_.at(index), random);
+    }
 
 private:
     D base_;

@@ -29,7 +29,8 @@ void for_each_moving(sample& s, F f) {
     }
     f(s.image, s.changes, resampling::average);
     for (label& l : s.labels)
-        if (l.kind != label_kind::values) f(l.value, l.changes, l.kind == label_kind::mask ? resampling::vote : resampling::average);
+        if (l.kind != label_kind::values)
+            f(l.value, l.changes, l.kind == label_kind::mask ? resampling::vote : resampling::average);
 }
 
 /// Applies `change(tensor, resampling) -> tensor` to all of them, now; what was recorded of them is computed before.

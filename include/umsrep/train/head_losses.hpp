@@ -9,6 +9,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <umsrep/core/aligned_array.hpp>
 #include <umsrep/core/error.hpp>
@@ -55,14 +56,15 @@ public:
     /// that are not computed yet may be in it; else option_error.
     void check(const data::batch& b, bool may_record = false) const {
         model_->check_images(b.images);
-        if (!may_record && b.has_changes())
-            throw option_error("batch of '" + b.ids.front() + "'", "pixels that are computed", "recorded changes (only steps on a device compute them)");
         if (b.heads.size() != head_count)
             throw shape_mismatch("batch", "labels for " + std::to_string(head_count) + " heads", std::to_string(b.heads.size()));
         if (b.size() == 0 || b.size() > static_cast<std::size_t>(capacity_))
             throw shape_mismatch("batch", "1 to " + std::to_string(capacity_) + " samples", std::to_string(b.size()));
         if (b.images.shape()[0] != b.size())
             throw shape_mismatch("batch: images", std::to_string(b.size()) + " samples", std::to_string(b.images.shape()[0]));
+        if (!may_record && b.has_changes())
+            throw option_error("batch of '" + b.ids.front() + "'", "pixels that are computed", "recorded changes (steps on a device compute them)");
+        check_changes(b, b.changes);
         const std::size_t pixels = b.images.size() / b.size();
         for (std::size_t i = 0; i < b.size(); ++i) // one such pixel would ruin the running statistics of every norm
             if (!std::all_of(b.images.data() + i * pixels, b.images.data() + (i + 1) * pixels, [](float v) { return std::isfinite(v); }))
@@ -75,6 +77,7 @@ public:
                 throw shape_mismatch(
                     "batch: labels of head '" + std::string(head.name) + "'", std::to_string(wanted) + " values",
                     std::to_string(labels.values.size()) + " values for " + std::to_string(labels.present.size()) + " samples");
+            check_changes(b, labels.changes);
         });
     }
 
@@ -97,6 +100,11 @@ public:
     }
 
 private:
+    static void check_changes(const data::batch& b, const std::vector<data::pixel_changes>& changes) {
+        if (!changes.empty() && changes.size() != b.size())
+            throw shape_mismatch("batch: recorded changes", "none, or of " + std::to_string(b.size()) + " samples", std::to_string(changes.size()));
+    }
+
     Model* model_;
     int capacity_;
     tuple losses_{};

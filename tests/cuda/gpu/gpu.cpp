@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <tests/cuda/slice_checks.hpp>
 #include <umsrep/backend/cuda/convolution.hpp>
 #include <umsrep/backend/cuda/machine.hpp>
 #include <umsrep/backend/cuda/normalization.hpp>
@@ -130,6 +131,12 @@ TEST_CASE("an average pool's backward spreads each gradient over its window") {
     const auto got = gpu::run(cuda::backward_pool(layer, 1, cuda::precision::fp32), {{cuda::role::grad_output, dy}},
                               {{cuda::role::grad_input, expected.size()}});
     gpu::check_near(expected, got.at(cuda::role::grad_input), 1e-6f);
+}
+
+TEST_CASE("graphs of slices read and write none of the channels beside them, on a device, too") {
+    if (!gpu::there_is_a_device()) return;
+    cuda::machine m;
+    test::slice_checks::check(m, 1e-5);
 }
 
 TEST_CASE("running variance moves by the unbiased variance of the batch, as in the reference backend") {

@@ -29,8 +29,8 @@ template <precision P>
 using on_device = dropping_on<P, host_machine>;
 
 auto changing(tiny_dataset d) {
-    return data::transformed(d, data::random_affine{.rotation = 15, .shift = 0.1f, .scale = 0.1f, .probability = 0.8f}, data::random_flip{0.5f, 0.5f},
-                             data::random_intensity{.probability = 0.6f, .alongside = {"denoise"}},
+    return data::transformed(d, data::random_affine{.rotation = 15, .shift = 0.1f, .scale = 0.1f, .probability = 0.8f},
+                             data::random_flip{0.5f, 0.5f}, data::random_intensity{.probability = 0.6f, .alongside = {"denoise"}},
                              data::gaussian_noise{.sigma = {0.01f, 0.1f}, .head = "", .probability = 0.7f});
 }
 template <class Model>
@@ -68,7 +68,9 @@ TEST_CASE("a run whose pixels are changed on the device is the host's, whose loa
     SUBCASE("alternating") { check_run(alternating<all>{}); }
 }
 
-TEST_CASE("ten steps on recorded batches are those on computed ones, allocate nothing, and are replays behind a launch for each changed tensor") {
+TEST_CASE(
+    "ten steps on recorded batches are those on computed ones, allocate nothing, and are replays behind a launch for each "
+    "changed tensor") {
     on_device<precision::bf16> a{seed{1}, batch{4}}, b{seed{1}, batch{4}};
     auto computed = changing_loader(a, true, {.count = 12}), recorded = changing_loader(b, true, {.count = 12});
     trainer t{a, joint<all>{}, calm_sgd, batch{4}}, u{b, joint<all>{}, calm_sgd, batch{4}};
@@ -132,6 +134,9 @@ TEST_CASE("who cannot compute recorded changes refuses them, and a loader gives 
     task_affinity a = on_host.no_affinity();
     CHECK(message_of<option_error>([&] { on_host.measure(b, a); }).find(expected) == 0);
     there.step(b);
+    auto wrong = b;
+    wrong.changes.resize(3);
+    CHECK(message_of<shape_mismatch>([&] { there.step(wrong); }) == "batch: recorded changes: expected none, or of 4 samples, got 3");
     fit(h, joint<all>{}, samples, samples, calm_sgd, {.epochs = 1}); // whose loader computes
     fit(h, cached<joint<frozen>>{}, samples, nullptr, calm_sgd, {.epochs = 1});
 }

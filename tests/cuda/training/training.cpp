@@ -212,7 +212,7 @@ TEST_CASE("stage 1 on a device: an encoder from images without labels") {
         using source_type = source::denoising<>;
         return pretrain<tiny_encoder, source_type, Backend>(
             noisy_disc{}, noisy_disc{}, calm_sgd,
-            {.modality = "CXR", .batch_size = 4, .loading_threads = 0, .run = {.epochs = 2}});
+            {.modality = "CXR", .batch_size = 4, .loading_threads = 0, .later = true, .run = {.epochs = 2}});
     };
     auto h = learn(std::type_identity<reference<float>>{});
     auto d = learn(std::type_identity<on_cuda<precision::fp32, host_machine>>{});

@@ -18,7 +18,8 @@ namespace umsrep::cuda {
 class step_block {
 public:
     /// `parts`: stages and heads. `targets`: what each head's loss wants of a sample.
-    step_block(shape image, unsigned parts, std::vector<shape> targets, int capacity) : image_{image}, targets_{std::move(targets)} {
+    step_block(shape image, unsigned parts, std::vector<shape> targets, int capacity)
+        : image_{image}, targets_{std::move(targets)} {
         const auto samples = static_cast<std::size_t>(capacity);
         take(sizeof(kernel::step_order));
         moves_ = take(parts * sizeof(kernel::u32));
@@ -76,17 +77,25 @@ public:
     }
 
 private:
-    kernel::pixel_changes* changes(void* block, std::size_t which) const { return at<kernel::pixel_changes>(block, changes_) + which * samples_; }
+    kernel::pixel_changes* changes(void* block, std::size_t which) const {
+        return at<kernel::pixel_changes>(block, changes_) + which * samples_;
+    }
     static void put(const std::vector<data::pixel_changes>& from, kernel::pixel_changes* to) {
         for (const data::pixel_changes& c : from) *to++ = as_told(c);
     }
     static kernel::pixel_changes as_told(const data::pixel_changes& c) {
-        const data::affine_map map = c.map.value_or(data::affine_map{});
-        const data::grey_curve grey = c.grey.value_or(data::grey_curve{});
-        kernel::pixel_changes result{map.xx, map.xy, map.x0, map.yx, map.yy, map.y0, {}, 0, kernel::moving::stays,
-                                     grey.gamma, grey.contrast, grey.brightness, 0, c.grey.has_value(), c.noise.has_value(), false};
-        if (c.map) result.how = c.how == data::resampling::vote ? kernel::moving::by_vote : kernel::moving::by_average;
+        kernel::pixel_changes result{};
+        if (c.map) {
+            result.how = c.how == data::resampling::vote ? kernel::moving::by_vote : kernel::moving::by_average;
+            result.xx = c.map->xx, result.xy = c.map->xy, result.x0 = c.map->x0;
+            result.yx = c.map->yx, result.yy = c.map->yy, result.y0 = c.map->y0;
+        }
+        if (c.grey) {
+            result.graded = true;
+            result.gamma = c.grey->gamma, result.contrast = c.grey->contrast, result.brightness = c.grey->brightness;
+        }
         if (!c.noise) return result;
+        result.noisy = true;
         const auto key = c.noise->random.key(), tag = c.noise->random.tag();
         result.random = {{key[0], key[1]}, {tag[0], tag[1]}};
         result.position = c.noise->random.position();
