@@ -23,6 +23,7 @@ struct candidate {
     double seconds = 1;
     std::int64_t workspace = 0;
     bool can_be_made = true;
+    bool dear = false; ///< to make
 };
 
 /// What was asked for.
@@ -36,9 +37,11 @@ struct log {
 std::string choose(const std::vector<candidate>& all, std::size_t most, std::int64_t workspace, log& l) {
     return cuda::fastest(
         "conv: image 1x8x4x4 bf16", most, workspace,
-        [&](std::size_t n) {
+        [&](std::size_t n, bool few) {
             l.listed.push_back(n);
-            return std::vector(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(n, all.size())));
+            std::vector listed(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(n, all.size())));
+            if (few) std::erase_if(listed, [](const candidate& c) { return c.dear; });
+            return listed;
         },
         [&](candidate c) {
             l.made.push_back(c.name);
@@ -93,6 +96,12 @@ TEST_CASE("one that cannot be made, and one that does not run, are passed over a
     CHECK(l.made == words{"a", "b", "a", "b", "c", "d"});
 }
 
+TEST_CASE("one that is dear to make is left out while others run, however many may be timed, and tried where none does") {
+    CHECK(choose({{"a", 2}, {"b", 1, 0, true, true}}, 40) == "a");
+    CHECK(choose({{"a", never}, {"b", 1, 0, true, true}}, 40) == "b");
+    CHECK(choose({{"a", never}, {"b", 1, 0, true, true}}, 8) == "b");
+}
+
 TEST_CASE("one that needs much scratch memory is passed over where another runs, however fast it is") {
     fastest_test::log l;
     CHECK(choose({{"a", 1, 1000}, {"b", 3, 100}, {"c", 2, 0}}, 8, 100, l) == "c");
@@ -113,7 +122,7 @@ TEST_CASE("where none runs, the graph is named, and what was wrong with the firs
 
 TEST_CASE("an error that is not a device's is nobody's to pass over") {
     const auto broken = [] {
-        cuda::fastest("graph", 2, 0, [](std::size_t) { return std::vector<fastest_test::candidate>(1); },
+        cuda::fastest("graph", 2, 0, [](std::size_t, bool) { return std::vector<fastest_test::candidate>(1); },
                       [](fastest_test::candidate) { return 1; }, [](int, double) -> double { throw option_error("wrong"); });
     };
     CHECK(message_of<option_error>(broken) == "wrong");

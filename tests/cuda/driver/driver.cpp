@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -48,6 +49,7 @@ public:
         state_->memory = std::size_t{1} << 30;
         state_->runs.clear();
         state_->lists = 0;
+        state_->broken = false;
         const cuda::availability a = cuda::available();
         if (!a) MESSAGE("skipped: " << a.reason);
         there_ = a.ok;
@@ -246,6 +248,86 @@ TEST_CASE("a plan that fails while a model runs is thrown out of what is kept") 
         CHECK_THROWS_AS(m.run(*ready, arguments, nullptr), cuda::cuda_error);
     }
     CHECK(std::filesystem::is_empty(l.folder() / "umsrep"));
+}
+
+TEST_CASE("a plan is not thrown out for want of memory, nor for what something else broke, in a run or when it is tried") {
+    libraries l;
+    if (!l) return;
+    const auto keeps = [&] { return !std::filesystem::is_empty(l.folder() / "umsrep"); };
+    {
+        cuda::machine m;
+        const auto ready = m.prepare(driver_test::a_convolution(), cuda::precision::bf16, true);
+        float number = 0;
+        std::vector<cuda::argument> arguments;
+        for (const cuda::role r : {cuda::role::input, cuda::role::weight, cuda::role::output}) arguments.push_back({r, &number});
+        const auto fail = [&] { return message_of<cuda::cuda_error>([&] { m.run(*ready, arguments, nullptr); }); };
+        l->engines[0].lacks_memory = true;
+        CHECK(fail().find("no memory for engine 1") != std::string::npos);
+        l->engines[0].lacks_memory = false;
+        l->broken = true;
+        CHECK_FALSE(fail().empty());
+        l->broken = false;
+        CHECK(keeps());
+    }
+    const int lists = l->lists;
+    l->engines[0].lacks_memory = true;
+    cuda::machine m;
+    CHECK(prepared_with(m) == 1); // untried
+    CHECK(l->lists == lists);
+    CHECK(keeps());
+}
+
+TEST_CASE("where nothing can be kept on disk a device's description and its machine say so") {
+    libraries l;
+    if (!l) return;
+    CHECK(cuda::machine::describe().find("anew") == std::string::npos);
+    std::filesystem::create_directories(l.folder().path());
+    const std::filesystem::path file = l.folder() / "file";
+    std::ofstream(file) << "no folder";
+    ::setenv("XDG_CACHE_HOME", file.c_str(), 1);
+    const std::string described = cuda::machine::describe();
+    CHECK_MESSAGE(test::one_line_naming(described, "kernels and plans are made anew in every run: " + file.string()), described);
+    CHECK(described.find("cannot be written: Not a directory") != std::string::npos);
+    cuda::machine m;
+    CHECK(m.problem().empty());
+    CHECK(prepared_with(m) == 1);
+    CHECK(m.problem().find("cannot be written: Not a directory") != std::string::npos);
+    ::unsetenv("XDG_CACHE_HOME");
+    const char* const home = std::getenv("HOME");
+    const std::string before = home != nullptr ? home : "";
+    ::unsetenv("HOME");
+    CHECK(cuda::machine::describe().find("no folder to keep them in") != std::string::npos);
+    if (home != nullptr) ::setenv("HOME", before.c_str(), 1);
+}
+
+TEST_CASE("a model for which a device has too little memory says what is wanted and what is free, when it is made or trained") {
+    libraries l;
+    if (!l) return;
+    using bf16 = on_cuda<cuda::precision::bf16>;
+    const auto names_both = [](const std::string& message) {
+        INFO(message);
+        CHECK(message.find("CUDA driver: cannot allocate ") == 0);
+        CHECK(message.find(" that are free (") != std::string::npos);
+    };
+    l->memory = 1000;
+    names_both(message_of<device_error>([] { model<test::tiny, bf16> m{seed{1}, batch{4}}; }));
+    l->memory = std::size_t{1} << 30;
+    model<test::tiny, bf16> m{seed{1}, batch{4}};
+    std::size_t held = m.on_device().machine().held();
+    l->memory = held + 1000;
+    names_both(message_of<device_error>([&] { trainer t{m, joint<all>{}, optim::adamw{}, batch{4}}; }));
+    CHECK(m.on_device().machine().held() == held);
+    l->memory = std::size_t{1} << 30;
+    trainer t{m, joint<all>{}, optim::adamw{}, batch{4}};
+    auto samples = test::tiny_loader(m);
+    samples.start(0);
+    const auto b = *samples.next();
+    l->memory = m.on_device().machine().held() + 1000;
+    const std::string message = message_of<device_error>([&] { t.step(b); });
+    INFO(message);
+    CHECK(message.find(" that are free (") != std::string::npos);
+    l->memory = std::size_t{1} << 30;
+    CHECK(t.step(b).size() == 3); // where there is room again
 }
 
 TEST_CASE("no graph is prepared while work is captured") {

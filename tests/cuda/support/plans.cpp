@@ -221,9 +221,12 @@ TEST_CASE("few of the engines that are compiled first are measured, and the othe
     const cuda::built_graph g(norm);
     const auto engines = cuda::find_engines(g, device, {}, 8);
     CHECK(std::all_of(engines.begin(), engines.end(), [](const cuda::engine& e) { return e.compiles(); }));
-    CHECK(cuda::candidates_of(g, device, {}, plans::measured, 8).size() == plans::measured.compiled);
-    CHECK(cuda::candidates_of(g, device, {}, plans::measured, 32).size() > 8);
-    CHECK(cuda::candidates_of(g, device, {}, plans::first, 1).size() == 1);
+    CHECK(cuda::candidates_of(g, device, {}, plans::measured, 8, true).size() == plans::measured.compiled);
+    CHECK(cuda::candidates_of(g, device, {}, plans::measured, 32, false).size() > 8);
+    cuda::machine_options many = plans::measured;
+    many.candidates = 40;
+    CHECK(cuda::candidates_of(g, device, {}, many, 40, true).size() < cuda::candidates_of(g, device, {}, many, 40, false).size());
+    CHECK(cuda::candidates_of(g, device, {}, plans::first, 1, true).size() == 1);
 }
 
 TEST_CASE("where there is no memory to measure in, that is said, and what needs none") {

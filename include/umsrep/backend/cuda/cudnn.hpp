@@ -68,7 +68,11 @@ public:
 
     /// Throws cuda_error where a call did not succeed. `action`: what was being done.
     void check(cudnnStatus_t status, std::string_view action) const {
-        if (status != CUDNN_STATUS_SUCCESS) throw cuda_error("cuDNN: cannot " + std::string(action), "success", words(status));
+        if (status == CUDNN_STATUS_SUCCESS) return;
+        const std::string what = "cuDNN: cannot " + std::string(action);
+        if (status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED || status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED)
+            throw memory_error(what, "success", words(status));
+        throw cuda_error(what, "success", words(status));
     }
 
 private:

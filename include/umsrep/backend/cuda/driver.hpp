@@ -104,7 +104,10 @@ public:
 
     /// Throws cuda_error where a call did not succeed. `action`: what was being done, "allocate 64 MiB".
     void check(CUresult result, std::string_view action) const {
-        if (result != CUDA_SUCCESS) throw cuda_error("CUDA driver: cannot " + std::string(action), "success", words(result));
+        if (result == CUDA_SUCCESS) return;
+        const std::string what = "CUDA driver: cannot " + std::string(action);
+        if (result == CUDA_ERROR_OUT_OF_MEMORY) throw memory_error(what, "success", words(result));
+        throw cuda_error(what, "success", words(result));
     }
 
 private:

@@ -18,7 +18,8 @@ inline constexpr double clearly_faster = 0.95;
 
 /// Of several ways to compute the same thing, the fastest, as what `make` makes of it. Knows nothing of devices.
 ///
-/// `list(n)`: the first n candidates, the most promising first; each has `workspace`, the bytes of scratch memory that it needs.
+/// `list(n, few)`: the first n candidates, the most promising first; each has `workspace`, the bytes of scratch memory that it needs. Where a
+/// `few` will do, those that are dear to make may be left out.
 /// `make(candidate)`: what can be run. `seconds(made, least)`: how long a run takes, where `least` is the best so far: who sees that it is
 /// far from that need not be exact. Either may throw device_error: that candidate is passed over.
 ///
@@ -27,7 +28,7 @@ inline constexpr double clearly_faster = 0.95;
 /// device_error with `name`, and what was wrong with the first candidate, where none is left.
 template <class List, class Make, class Seconds>
 auto fastest(const std::string& name, std::size_t most, std::int64_t workspace, List list, Make make, Seconds seconds) {
-    std::optional<decltype(make(std::move(list(most).front())))> best;
+    std::optional<decltype(make(std::move(list(most, true).front())))> best;
     std::string refusal = "none";
     const auto time_those = [&](auto first, auto last) {
         double least = std::numeric_limits<double>::infinity();
@@ -47,7 +48,7 @@ auto fastest(const std::string& name, std::size_t most, std::int64_t workspace, 
     };
     constexpr std::size_t many = 32; // to list them all takes long, and the first ones mostly do
     for (const bool again : {false, true}) {
-        auto candidates = list(again ? std::max(most, many) : most);
+        auto candidates = list(again ? std::max(most, many) : most, !again);
         const auto small = [&](const auto& c) { return c.workspace <= workspace; };
         const auto large = std::stable_partition(candidates.begin(), candidates.end(), small);
         std::stable_sort(large, candidates.end(), [](const auto& a, const auto& b) { return a.workspace < b.workspace; });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -13,6 +14,8 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+
+#include <unistd.h>
 
 #include <umsrep/core/atomic_file.hpp>
 #include <umsrep/core/hash_name.hpp>
@@ -38,6 +41,20 @@ public:
     }
 
     bool keeps() const { return !folder_.empty(); }
+    /// Why nothing can be kept, as far as that is seen without writing; or nothing.
+    std::string problem() const {
+        if (!keeps()) return "no folder to keep them in: neither XDG_CACHE_HOME nor HOME is an absolute path";
+        std::error_code failure;
+        std::filesystem::path at = folder_; // or what is there of the way to it
+        while (!std::filesystem::exists(at, failure) && at != at.parent_path()) at = at.parent_path();
+        if (std::filesystem::is_directory(at, failure)) {
+            if (::access(at.c_str(), W_OK | X_OK) == 0) return {};
+            failure = {errno, std::generic_category()};
+        } else {
+            failure = std::make_error_code(std::errc::not_a_directory);
+        }
+        return folder_.string() + ": cannot be written: " + failure.message();
+    }
 
     /// None where there is no such file, it is damaged, or it belongs to another key.
     std::optional<std::string> find(const std::string& key) const {

@@ -70,6 +70,7 @@ public:
         try {
             reserve();
             reserve_workspace(p);
+            machine_->synchronize(); // what failed before is not the plan's failure
         } catch (const device_error&) {
             return;
         }

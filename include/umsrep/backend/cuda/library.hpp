@@ -13,6 +13,8 @@ namespace umsrep::cuda {
 
 /// A call into one of CUDA's libraries that failed: what was asked for, and the library's own words.
 class cuda_error : public device_error { using device_error::device_error; };
+/// One that failed because memory had run out: what was asked for may be good another time.
+class memory_error : public cuda_error { using cuda_error::cuda_error; };
 
 /// A shared library that is opened while the program runs, so that one program serves machines with and without a GPU. It stays open
 /// until the program ends: CUDA's libraries have threads and exit handlers of their own.

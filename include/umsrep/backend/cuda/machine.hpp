@@ -95,14 +95,20 @@ public:
         if (known) return known;
         if (capturing_ || rehearsing_) throw device_error(g.name, "a plan that was made before work is captured", "none");
         device_->use();
-        return known = std::make_shared<const prepared>(g, description_, demands_of(p, how.deterministic), how, plan_cache_,
-                                                        graph_trial<machine>(*this, g));
+        known = std::make_shared<const prepared>(g, description_, demands_of(p, how.deterministic), how, plan_cache_,
+                                                 graph_trial<machine>(*this, g));
+        if (problem_.empty()) problem_ = known->problem();
+        return known;
     }
     void run(const prepared& g, std::span<const argument> arguments, void* workspace) {
         try {
             run(g.plan(), arguments, workspace);
+        } catch (const memory_error&) {
+            throw;
         } catch (const cuda_error&) {
-            g.forget(); // so that the next run of the program chooses anew
+            // So that the next run of the program chooses anew; but what an earlier kernel broke, which answers nothing, is not the plan's fault.
+            std::size_t left = 0, all = 0;
+            if (driver().memory_left(&left, &all) == CUDA_SUCCESS) g.forget();
             throw;
         }
     }
@@ -174,6 +180,8 @@ public:
     bool capturing() const { return capturing_; }
     const loaded_kernels& kernels() const { return kernels_.kernels(); }
     const machine_options& options() const { return options_; }
+    /// Why something that was dear to make could not be kept on disk, so that it is made anew in every run of the program; or empty.
+    std::string problem() const { return problem_.empty() ? kernels_.kernels().problem() : problem_; }
 
 private:
     /// Sets a flag for as long as it lives.
@@ -201,6 +209,7 @@ private:
     file_cache plan_cache_{file_cache::default_folder(), "plan-"};
     bool rehearsing_ = false, capturing_ = false;
     std::set<std::string> wanted_;
+    std::string problem_; ///< of plans
     std::unordered_map<std::string, std::shared_ptr<const prepared>> plans_;
 };
 

@@ -16,12 +16,12 @@
 
 namespace umsrep::cuda {
 
-/// The first n engines of a graph; of those that are compiled first few where a few will do, for each takes long.
+/// The first n engines of a graph; of those that are compiled first few where a `few` will do, for each takes long.
 inline std::vector<engine> candidates_of(const built_graph& g, const device_description& device, const engine_demands& demands,
-                                         const machine_options& o, std::size_t n) {
+                                         const machine_options& o, std::size_t n, bool few) {
     std::vector<engine> engines = find_engines(g, device, demands, n);
     std::size_t compiled = 0;
-    if (o.plan == plans::measured && n <= o.candidates)
+    if (o.plan == plans::measured && few)
         std::erase_if(engines, [&](const engine& e) { return e.compiles() && ++compiled > o.compiled; });
     return engines;
 }
@@ -32,8 +32,8 @@ class prepared_graph {
 public:
     /// By the plan that was kept for this graph and device, under the same options and cuDNN of this version; else by one that is chosen as
     /// `o` says among the engines that do as demanded. `trial`: as graph_trial; every plan is tried before it is taken, if there is memory for
-    /// that, without which none is measured. One that was kept and cannot be read or run is thrown away, and another chosen. Throws
-    /// device_error that names the graph.
+    /// that, without which none is measured. One that was kept and cannot be read or run is thrown away, and another chosen; not for want of
+    /// memory. Throws device_error that names the graph.
     template <class Trial>
     prepared_graph(const operation_graph& g, const device_description& device, const engine_demands& demands, const machine_options& o,
                    file_cache cache, Trial&& trial)
@@ -47,14 +47,17 @@ public:
             throw device_error(std::string(e.what()) + "; and of the plan that was kept: " + refusal);
         }
         try {
-            cache_.keep(key_, chosen_->plan.json()); // where it cannot be kept, it is made again next time
-        } catch (const cuda_error&) {              // not every engine's plan has JSON
+            problem_ = cache_.keep(key_, chosen_->plan.json());
+        } catch (const cuda_error& e) { // not every engine's plan has JSON
+            problem_ = e.what();
         }
     }
 
     std::size_t workspace() const { return static_cast<std::size_t>(plan().workspace()); }
     const graph_plan& plan() const { return chosen_->plan; }
     bool was_kept() const { return !chosen_->from; }
+    /// Why the plan could not be kept, or empty; then it is chosen again next time.
+    const std::string& problem() const { return problem_; }
     /// Throws the plan out of what is kept; it stays in use.
     void forget() const { cache_.forget(key_); }
 
@@ -81,6 +84,9 @@ private:
             chosen_.emplace(choice{std::nullopt, graph_plan(graph_, std::string_view(*kept), device)});
             trial.check(chosen_->plan);
             return {};
+        } catch (const memory_error&) { // not the plan's fault
+            if (!chosen_) throw;
+            return {};
         } catch (const device_error& e) {
             chosen_.reset();
             forget();
@@ -94,7 +100,7 @@ private:
         if (measured) reserve(trial);
         chosen_.emplace(fastest(
             graph_.name(), measured ? std::max<std::size_t>(o.candidates, 1) : 1, o.workspace,
-            [&](std::size_t n) { return candidates_of(graph_, device, demands, o, n); },
+            [&](std::size_t n, bool few) { return candidates_of(graph_, device, demands, o, n, few); },
             [&](engine e) {
                 graph_plan plan(graph_, e, device);
                 return choice{std::move(e), std::move(plan)};
@@ -117,7 +123,7 @@ private:
 
     built_graph graph_; ///< the plan refers to it
     file_cache cache_;
-    std::string key_;
+    std::string key_, problem_;
     std::optional<choice> chosen_;
 };
 

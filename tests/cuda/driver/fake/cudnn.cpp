@@ -151,6 +151,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     const fake::engine& e = engine_of(of(plan));
     const auto stream = static_cast<CUstream>(handle->stream);
     if (!fake_has_context()) return no(CUDNN_STATUS_EXECUTION_FAILED, "no context");
+    if (e.lacks_memory) return no(CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED, "no memory for engine " + std::to_string(e.number));
     if (!e.runs) return no(CUDNN_STATUS_EXECUTION_FAILED, "engine " + std::to_string(e.number) + " does not run");
     if (!e.can_be_captured && fake_is_captured(stream))
         return no(CUDNN_STATUS_EXECUTION_FAILED, "engine " + std::to_string(e.number) + " cannot be captured");

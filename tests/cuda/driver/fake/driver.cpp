@@ -36,7 +36,10 @@ thread_local CUcontext current = nullptr;
 thread_local int captures = 0; ///< streams that this thread captures
 
 /// CUDA_SUCCESS where a context is current.
-CUresult in_context() { return current == &primary && all.contexts > 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT; }
+CUresult in_context() {
+    if (all.broken) return CUDA_ERROR_ILLEGAL_ADDRESS;
+    return current == &primary && all.contexts > 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+}
 /// The same for what must not be done while work is captured.
 CUresult outside_capture() { return captures > 0 ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : in_context(); }
 std::size_t used() {
@@ -84,6 +87,7 @@ CUresult cuGetErrorName(CUresult result, const char** name) {
     *name = result == CUDA_SUCCESS                            ? "CUDA_SUCCESS"
             : result == CUDA_ERROR_OUT_OF_MEMORY              ? "CUDA_ERROR_OUT_OF_MEMORY"
             : result == CUDA_ERROR_INVALID_CONTEXT            ? "CUDA_ERROR_INVALID_CONTEXT"
+            : result == CUDA_ERROR_ILLEGAL_ADDRESS            ? "CUDA_ERROR_ILLEGAL_ADDRESS"
             : result == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED ? "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"
                                                               : "CUDA_ERROR_UNKNOWN";
     return CUDA_SUCCESS;

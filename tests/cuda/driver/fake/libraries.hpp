@@ -22,6 +22,7 @@ struct engine {
     std::int64_t workspace = 0;
     bool compiles = false;
     bool has_plan = true, runs = true, can_be_captured = true;
+    bool lacks_memory = false; ///< its runs find none
 };
 
 struct state {
@@ -32,6 +33,7 @@ struct state {
     std::atomic<int> images = 0;                            ///< modules that were ever loaded
     int launches = 0, replays = 0;
     double clock = 0; ///< seconds
+    bool broken = false; ///< by a kernel: from then on every call says so
 
     std::vector<engine> engines;
     int handles = 0, descriptors = 0;
