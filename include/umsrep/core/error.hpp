@@ -28,4 +28,23 @@ class option_error : public error { using error::error; };
 /// A device or backend that is absent, too old or out of memory.
 class device_error : public error { using error::error; };
 
+/// Throws the exception that is being handled again: one of the family with `more` behind its words, another as it is.
+[[noreturn]] inline void rethrow_with(const std::string& more) {
+    try {
+        throw;
+    } catch (const shape_mismatch& e) {
+        throw shape_mismatch(e.what() + more);
+    } catch (const file_error& e) {
+        throw file_error(e.what() + more);
+    } catch (const label_error& e) {
+        throw label_error(e.what() + more);
+    } catch (const option_error& e) {
+        throw option_error(e.what() + more);
+    } catch (const device_error& e) {
+        throw device_error(e.what() + more);
+    } catch (const error& e) {
+        throw error(e.what() + more);
+    }
+}
+
 } // namespace umsrep

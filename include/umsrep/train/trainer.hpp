@@ -166,7 +166,7 @@ public:
                     if (due) o.on_checkpoint();
                 }
             } catch (...) { // of the loader, say, while a step is computed: that one is done, and counts
-                if (in_flight_ > 0) end_steps(1, batches, o);
+                end_after_failure(batches, o);
                 throw;
             }
             end_steps(1, batches, o);
@@ -323,6 +323,22 @@ private:
                 o.on_batch({static_cast<int>(now_.epoch) + 1, o.epochs, static_cast<std::size_t>(now_.batch), batches, b.samples, &loss,
                             scaled});
         }
+    }
+
+    /// Ends the steps that are computed while an exception is handled. Where that fails too, the exception goes on, with this failure behind its
+    /// words; one that is none of the library's goes on as it is.
+    void end_after_failure(std::size_t batches, const fit_options& o) {
+        if (in_flight_ == 0) return;
+        std::string also = "; and when the step before was ended: ";
+        try {
+            end_steps(1, batches, o);
+            return;
+        } catch (const std::exception& second) {
+            also += second.what();
+        } catch (...) {
+            also += "an exception that is none of the standard's";
+        }
+        rethrow_with(also);
     }
 
     double rate_factor() const {
