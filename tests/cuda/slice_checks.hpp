@@ -33,7 +33,8 @@ void for_each_element(const cuda::tensor& t, Visit visit) {
         for (std::int64_t c = 0; c < t.size[1]; ++c)
             for (std::int64_t y = 0; y < t.size[2]; ++y)
                 for (std::int64_t x = 0; x < t.size[3]; ++x)
-                    visit(static_cast<std::size_t>(n * t.stride[0] + c * t.stride[1] + y * t.stride[2] + x * t.stride[3]), number++);
+                    visit(static_cast<std::size_t>(n * t.stride[0] + c * t.stride[1] + y * t.stride[2] + x * t.stride[3]),
+                          number++);
 }
 
 /// Runs a graph of fp32 once, on the same random numbers for the same role, results too. Every tensor lies within NaN, which must stay as it
@@ -97,7 +98,8 @@ struct of_slices {
 inline std::vector<of_slices> graphs() {
     constexpr cuda::precision p = cuda::precision::fp32;
     std::vector<of_slices> all;
-    for (const auto& [kind, from, to] : {std::tuple(op::conv, 8, 16), std::tuple(op::conv, 16, 8), std::tuple(op::conv_transpose, 16, 8)}) {
+    for (const auto& [kind, from, to] :
+         {std::tuple(op::conv, 8, 16), std::tuple(op::conv, 16, 8), std::tuple(op::conv_transpose, 16, 8)}) {
         node n;
         n.kind = kind;
         const bool up = kind == op::conv_transpose;
@@ -129,7 +131,8 @@ void check(Machine& m, double tolerance) {
             const std::vector<float>& got = of_slice.at(r);
             REQUIRE(got.size() == expected.size());
             for (std::size_t i = 0; i < got.size(); ++i)
-                REQUIRE(std::abs(static_cast<double>(got[i] - expected[i])) <= tolerance * std::abs(static_cast<double>(expected[i])));
+                REQUIRE(std::abs(static_cast<double>(got[i] - expected[i])) <=
+                        tolerance * std::abs(static_cast<double>(expected[i])));
         }
     }
 }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <tests/cuda/recorded_checks.hpp>
 #include <tests/cuda/training_checks.hpp>
 
 using namespace umsrep;
@@ -33,6 +34,10 @@ TEST_CASE("ten steps on a device in 16 bits are nearly the reference's") {
     if (!there_is_one()) return;
     check_ten_steps<precision::bf16, quick_machine>(joint<all>{}, calm_sgd, {}, some_labels);
     check_ten_steps<precision::fp16, quick_machine>(alternating<all>{}, calm_sgd);
+}
+
+TEST_CASE("a run whose pixels are changed on the device is the host's, whose loader changes them") {
+    if (there_is_one()) check_recorded_run<quick_machine>(joint<all>{});
 }
 
 TEST_CASE("two runs on a device end in the same bits: the second takes the plans that were measured in the first") {

@@ -9,63 +9,19 @@
 #include <utility>
 #include <vector>
 
-#include <tests/cuda/host_machine.hpp>
-#include <tests/cuda/training_checks.hpp>
+#include <tests/cuda/recorded_checks.hpp>
+#include <tests/cuda/training/on_device.hpp>
 #include <tests/support/message_of.hpp>
 #include <tests/support/temporary_folder.hpp>
-#include <umsrep/data/geometry.hpp>
-#include <umsrep/data/intensity.hpp>
-#include <umsrep/data/noise.hpp>
 #include <umsrep/io/checkpoint.hpp>
 
-/// Training whose pixels are changed on the device, beside training whose loader changes them.
 namespace umsrep::test {
 
 using cuda::precision;
 
-namespace {
-
-template <precision P>
-using on_device = dropping_on<P, host_machine>;
-
-auto changing(tiny_dataset d) {
-    return data::transformed(d, data::random_affine{.rotation = 15, .shift = 0.1f, .scale = 0.1f, .probability = 0.8f},
-                             data::random_flip{0.5f, 0.5f}, data::random_intensity{.probability = 0.6f, .alongside = {"denoise"}},
-                             data::gaussian_noise{.sigma = {0.01f, 0.1f}, .head = "", .probability = 0.7f});
-}
-template <class Model>
-data::loader changing_loader(const Model& m, bool later, tiny_dataset d = {.count = 10, .labels = some_labels}, int threads = 0) {
-    return {changing(d), 4, m.image(), head_specs(m), {.random = seed{9}, .threads = threads, .later = later}};
-}
-std::vector<float> parameters_of(const auto& m) { return copy(m.parameters()); }
-
-template <class Strategy>
-void check_run(Strategy s) {
-    const auto run = [&](auto& m, bool later, int threads) {
-        auto samples = changing_loader(m, later, {.count = 10, .labels = some_labels}, threads);
-        auto valid = changing_loader(m, later, {.count = 7});
-        return fit(m, s, samples, valid, calm_adamw, {.epochs = 4, .keep_best = false});
-    };
-    dropping_on_host h{seed{1}, batch{4}};
-    on_device<precision::fp32> d{seed{1}, batch{4}}, computed{seed{1}, batch{4}};
-    const history expected = run(h, false, 0), got = run(d, true, 2);
-    run(computed, false, 0);
-    for (std::size_t e = 0; e < 4; ++e) {
-        INFO("epoch " << e);
-        CHECK(relative_error(got.epochs.at(e).train_loss, expected.epochs.at(e).train_loss) < 1e-4);
-        CHECK(relative_error(got.epochs.at(e).valid_loss, expected.epochs.at(e).valid_loss) < 1e-3);
-    }
-    CHECK(relative_error(parameters_of(d), parameters_of(h)) < 1e-3);
-    CHECK(relative_error(parameters_of(d), parameters_of(computed)) < 1e-5);
-    CHECK(d.on_device().machine().bodies() > computed.on_device().machine().bodies());
-    CHECK(d.on_device().machine().late_kernels().empty());
-}
-
-} // namespace
-
 TEST_CASE("a run whose pixels are changed on the device is the host's, whose loader changes them") {
-    SUBCASE("joint") { check_run(joint<all>{}); }
-    SUBCASE("alternating") { check_run(alternating<all>{}); }
+    SUBCASE("joint") { check_recorded_run<host_machine>(joint<all>{}); }
+    SUBCASE("alternating") { check_recorded_run<host_machine>(alternating<all>{}); }
 }
 
 TEST_CASE(
@@ -93,6 +49,7 @@ TEST_CASE(
         }
     }
     CHECK(relative_error(parameters_of(a), parameters_of(b)) < 1e-3);
+    CHECK(machine.late_kernels().empty());
     CHECK(u.allocated().total() == static_cast<std::int64_t>(machine.held()));
 }
 
@@ -136,7 +93,8 @@ TEST_CASE("who cannot compute recorded changes refuses them, and a loader gives 
     there.step(b);
     auto wrong = b;
     wrong.changes.resize(3);
-    CHECK(message_of<shape_mismatch>([&] { there.step(wrong); }) == "batch: recorded changes: expected none, or of 4 samples, got 3");
+    CHECK(message_of<shape_mismatch>([&] { there.step(wrong); }) ==
+          "batch: recorded changes: expected none, or of 4 samples, got 3");
     fit(h, joint<all>{}, samples, samples, calm_sgd, {.epochs = 1}); // whose loader computes
     fit(h, cached<joint<frozen>>{}, samples, nullptr, calm_sgd, {.epochs = 1});
 }
