@@ -18,18 +18,19 @@ struct train_options {
     std::filesystem::path out; ///< folder: model.safetensors, metrics.json
     bool force = false;        ///< overwrite a model
     std::string device = "cpu"; ///< or cuda, or auto
+    std::string plans = "measured"; ///< or first
 };
 
 struct evaluate_options {
     data_options data;
     std::filesystem::path model, out; ///< metrics as JSON, if named
-    std::string split = "test", device = "cpu";
+    std::string split = "test", device = "cpu", plans = "measured";
     int threads = 2;
 };
 
 struct predict_options {
     std::filesystem::path model, folder, out;
-    std::string device = "cpu";
+    std::string device = "cpu", plans = "measured";
     int threads = 2;
 };
 

@@ -157,7 +157,7 @@ std::string summary(const json& metrics) {
 }
 
 void run(const evaluate_options& o) {
-    session net = session::open(o.model, {device::choose(o.device), o.threads});
+    session net = session::open(o.model, {device::choose(o.device), o.threads, o.plans});
     const auto images = records(o.data, o.split, net.size());
     json metrics = evaluate(net, images);
     metrics["split"] = o.split;

@@ -24,8 +24,9 @@ void add_data(CLI::App& app, doppler::data_options& data) {
         ->check(CLI::Range(32, 1000000))->capture_default_str();
 }
 
-void add_computing(CLI::App& app, std::string& device_name, int& threads) {
+void add_computing(CLI::App& app, std::string& device_name, std::string& plans, int& threads) {
     app.add_option("--device", device_name, device::help)->check(CLI::IsMember(device::names))->capture_default_str();
+    app.add_option("--plans", plans, device::plans_help)->check(CLI::IsMember(device::plan_names))->capture_default_str();
     app.add_option("--threads", threads, "Threads that compute; results do not depend on them")
         ->check(CLI::Range(1, 1024))->capture_default_str();
 }
@@ -57,7 +58,7 @@ int main(int argc, char** argv) {
     train->add_option("--seed", t.seed, "Of weights, order and augmentation")->capture_default_str();
     train->add_option("--out", t.out, "Folder for model.safetensors and metrics.json")->required()->type_name("DIR");
     train->add_flag("--force", t.force, "Overwrite a model");
-    add_computing(*train, t.device, t.threads);
+    add_computing(*train, t.device, t.plans, t.threads);
 
     doppler::evaluate_options e;
     auto* evaluate = app.add_subcommand("evaluate", "Measure a trained network on labelled images");
@@ -66,7 +67,7 @@ int main(int argc, char** argv) {
     evaluate->add_option("--split", e.split, "train, val or test")->check(CLI::IsMember({"train", "val", "test"}))->capture_default_str();
     evaluate->add_flag("--shifted", e.data.shifted, "Simulate test images as of another machine: a domain that was not trained on");
     evaluate->add_option("--out", e.out, "Metrics are written here as well (JSON)")->type_name("FILE");
-    add_computing(*evaluate, e.device, e.threads);
+    add_computing(*evaluate, e.device, e.plans, e.threads);
 
     doppler::predict_options p;
     auto* predict = app.add_subcommand("predict", "Apply a trained network to a folder of images with calibration.csv");
@@ -74,7 +75,7 @@ int main(int argc, char** argv) {
     predict->add_option("folder", p.folder, "Folder with calibration.csv: file, cm_s_per_pixel, ms_per_column, baseline_row")
         ->required()->type_name("DIR");
     predict->add_option("--out", p.out, "Folder for quantities.csv, envelopes and overlays")->required()->type_name("DIR");
-    add_computing(*predict, p.device, p.threads);
+    add_computing(*predict, p.device, p.plans, p.threads);
 
     try {
         app.parse(argc, argv);

@@ -34,7 +34,7 @@ std::size_t most_probable(const xt::xtensor<float, 4>& p) {
 } // namespace
 
 void run(const predict_options& o) {
-    session net = session::open(o.model, {device::choose(o.device), o.threads});
+    session net = session::open(o.model, {device::choose(o.device), o.threads, o.plans});
     const umsrep::io::doppler_folder images{o.folder};
     std::error_code failure;
     if (std::filesystem::equivalent(o.folder, o.out, failure))

@@ -29,7 +29,7 @@ int size_of(const std::filesystem::path& file) {
 
 session::session(int size, std::uint64_t seed, const computing& by) {
 #if defined(EXAMPLES_WITH_CUDA)
-    if (by.device == "cuda") state_ = network_on_cuda(size, seed, by.threads);
+    if (by.device == "cuda") state_ = network_on_cuda(size, seed, by.threads, by.plans);
 #endif
     if (by.device == "cpu") state_ = network_on_cpu(size, seed, by.threads);
     if (!state_) throw umsrep::option_error("device", "cpu, or cuda where the program has it", "'" + by.device + "'");

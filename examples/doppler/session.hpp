@@ -36,6 +36,7 @@ struct training {
 struct computing {
     std::string device = "cpu"; ///< or cuda
     int threads = 2;
+    std::string plans = "measured"; ///< or first: of cuda
 };
 
 /// The network behind a header that does not know it: everything that instantiates it is in network_*.cpp.

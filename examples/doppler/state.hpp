@@ -27,6 +27,6 @@ public:
 };
 
 std::unique_ptr<session::state> network_on_cpu(int size, std::uint64_t seed, int threads);
-std::unique_ptr<session::state> network_on_cuda(int size, std::uint64_t seed, int threads);
+std::unique_ptr<session::state> network_on_cuda(int size, std::uint64_t seed, int threads, const std::string& plans);
 
 } // namespace doppler

@@ -17,7 +17,7 @@ void run(const train_options& o) {
     if (std::filesystem::exists(model) && !o.force)
         throw umsrep::option_error(model.string() + ": is there already; --force overwrites it");
 
-    session net{o.size, o.seed, {device::choose(o.device), o.threads}};
+    session net{o.size, o.seed, {device::choose(o.device), o.threads, o.plans}};
     std::cerr << "computed by " + net.computed_by() + '\n';
     const auto batch = static_cast<std::size_t>(o.how.batch);
     umsrep::data::loader train{samples(o.data, "train", o.size), batch, net.image(), net.targets(),

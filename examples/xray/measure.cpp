@@ -12,7 +12,7 @@ namespace xray {
 
 void run(const evaluate_options& o) {
     description what;
-    session networks = session::open(o.model, {device::choose(o.device), o.threads}, what);
+    session networks = session::open(o.model, {device::choose(o.device), o.threads, o.plans}, what);
     const std::vector<part> parts = read_split(o.data, o.split, what.size, o.threads);
     std::cerr << count(parts) << " images of split '" << o.split << "'\n";
     for (const std::string& head : what.heads)

@@ -62,8 +62,9 @@ void add_threads(CLI::App& app, int& threads) {
     app.add_option("--threads", threads, "Threads that compute; results do not depend on them")->check(CLI::Range(1, 1024))->capture_default_str();
 }
 
-void add_device(CLI::App& app, std::string& name) {
+void add_device(CLI::App& app, std::string& name, std::string& plans) {
     app.add_option("--device", name, device::help)->check(CLI::IsMember(device::names))->capture_default_str();
+    app.add_option("--plans", plans, device::plans_help)->check(CLI::IsMember(device::plan_names))->capture_default_str();
 }
 
 void add_noise(CLI::App& app, double& noise) {
@@ -87,7 +88,7 @@ void describe(CLI::App& app, train_options& o) {
         ->expected(3)->delimiter(',')->check(no_nan)->check(CLI::Range(0.0, 1e6))->capture_default_str();
     add_noise(app, o.noise);
     app.add_option("--seed", o.seed, "Of weights, order, augmentation and dropout")->check(seed_number)->capture_default_str();
-    add_device(app, o.device);
+    add_device(app, o.device, o.plans);
     add_threads(app, o.threads);
     app.add_option("--checkpoint-every", o.checkpoint_every, "Batches between checkpoints; also after every epoch")
         ->check(CLI::Range(1, 1000000))->capture_default_str();
@@ -104,7 +105,7 @@ void describe(CLI::App& app, evaluate_options& o) {
     add_noise(app, o.noise);
     app.add_option("--out", o.out, "Metrics are written here as well (JSON)")->type_name("FILE");
     app.add_option("--panel", o.panel, "A picture of some results (PNG)")->type_name("FILE");
-    add_device(app, o.device);
+    add_device(app, o.device, o.plans);
     add_threads(app, o.threads);
 }
 
@@ -112,7 +113,7 @@ void describe(CLI::App& app, predict_options& o) {
     app.add_option("--model", o.model, "A run's model.safetensors")->required()->type_name("FILE");
     app.add_option("images", o.images, "PNG or JPEG files of any size")->required()->type_name("IMAGE");
     app.add_option("--out", o.out, "Folder for NAME.denoised.png, NAME.lungs.png, NAME.overlay.png, NAME.json")->required()->type_name("DIR");
-    add_device(app, o.device);
+    add_device(app, o.device, o.plans);
     add_threads(app, o.threads);
 }
 
@@ -141,6 +142,7 @@ nlohmann::ordered_json train_options::to_json() const {
     nlohmann::ordered_json json;
     for_each_field(*this, [&](const char* name, const auto& value) { json[name] = value; });
     if (device != "cpu") json["device"] = device; // runs of earlier versions have none
+    if (plans != "measured") json["plans"] = plans;
     return json;
 }
 
@@ -149,6 +151,7 @@ train_options train_options::from_json(const nlohmann::ordered_json& json, const
     try {
         for_each_field(o, [&](const char* name, auto& value) { json.at(name).get_to(value); });
         if (json.contains("device")) json.at("device").get_to(o.device);
+        if (json.contains("plans")) json.at("plans").get_to(o.plans);
     } catch (const nlohmann::json::exception&) {
         throw umsrep::file_error(file, "the options of a run of xray train", "something else");
     }

@@ -32,6 +32,7 @@ struct train_options {
     std::filesystem::path out, resume;
     bool force = false;
     std::string device = "cpu"; ///< or cuda
+    std::string plans = "measured"; ///< or first
 
     /// Everything that decides the result: what `--resume` reads back.
     nlohmann::ordered_json to_json() const;
@@ -42,7 +43,7 @@ struct train_options {
 struct evaluate_options {
     data_options data;
     std::filesystem::path model, out, panel;
-    std::string split = "test", device = "cpu";
+    std::string split = "test", device = "cpu", plans = "measured";
     double noise = 0.1;
     int threads = 2;
 };
@@ -50,7 +51,7 @@ struct evaluate_options {
 struct predict_options {
     std::filesystem::path model, out;
     std::vector<std::filesystem::path> images;
-    std::string device = "cpu";
+    std::string device = "cpu", plans = "measured";
     int threads = 2;
 };
 

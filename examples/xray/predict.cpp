@@ -86,7 +86,7 @@ void write_results(const input& in, session& networks, const description& what, 
 
 void run(const predict_options& o) {
     description what;
-    session networks = session::open(o.model, {device::choose(o.device), o.threads}, what);
+    session networks = session::open(o.model, {device::choose(o.device), o.threads, o.plans}, what);
     const std::vector<input> inputs = read_inputs(o.images);
     refuse_overwriting(inputs, o.out);
     std::error_code failure;

@@ -104,7 +104,7 @@ bool description::trains(std::string_view head) const { return std::ranges::find
 
 session::session(int size, std::uint64_t seed, const computing& by) {
 #if defined(EXAMPLES_WITH_CUDA)
-    if (by.device == "cuda") state_ = networks_on_cuda(size, seed, by.threads);
+    if (by.device == "cuda") state_ = networks_on_cuda(size, seed, by.threads, by.plans);
 #endif
     if (by.device == "cpu") state_ = networks_on_cpu(size, seed, by.threads);
     if (!state_) throw umsrep::option_error("device", "cpu, or cuda where the program has it", "'" + by.device + "'");

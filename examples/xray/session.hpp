@@ -65,6 +65,7 @@ struct training {
 struct computing {
     std::string device = "cpu"; ///< or cuda
     int threads = 2;
+    std::string plans = "measured"; ///< or first: of cuda
 };
 
 /// The trained networks: one for all tasks, or one for each, as the strategy has it.

@@ -47,6 +47,6 @@ public:
 };
 
 std::unique_ptr<session::state> networks_on_cpu(int size, std::uint64_t seed, int threads);
-std::unique_ptr<session::state> networks_on_cuda(int size, std::uint64_t seed, int threads);
+std::unique_ptr<session::state> networks_on_cuda(int size, std::uint64_t seed, int threads, const std::string& plans);
 
 } // namespace xray

@@ -132,7 +132,7 @@ void run(const train_options& given) {
     std::vector<part> train = read_split(o.data, "train", o.size, o.threads), valid = read_split(o.data, "val", o.size, o.threads);
     const std::vector<part> test = read_split(o.data, "test", o.size, o.threads);
     std::cerr << count(train) << " images to train, " << count(valid) << " to validate, " << count(test) << " to test\n";
-    session networks{o.size, o.seed, {o.device, o.threads}};
+    session networks{o.size, o.seed, {o.device, o.threads, o.plans}};
     std::cerr << "computed by " + networks.computed_by() + '\n';
     if (!o.init.empty()) networks.load_encoder(o.init);
     else if (o.encoder != "all") std::cerr << "note: without --init, what does not train of the encoder keeps its random weights\n";

@@ -80,6 +80,7 @@ TEST_CASE("a GPU that is not there is refused with the reason; auto says why it 
     CHECK(run(predict("auto")).err == "device cpu: " + reason + "\nxray: " + none + ": no such file\n");
     CHECK(refusal(predict("tpu")).find("tpu not in {cpu,cuda,auto}") != std::string::npos);
     CHECK(refusal({"train", "--device", "cuda", "--out", (folder / "run").string()}) == line);
+    CHECK(refusal({"train", "--plans", "slow", "--out", (folder / "run").string()}).find("slow not in {measured,first}") != std::string::npos);
     CHECK(folder.files() == 0);
 }
 
