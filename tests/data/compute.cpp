@@ -50,6 +50,15 @@ struct darken {
     }
 };
 
+/// A user's transform that uses the library's: what they make is there when they return.
+struct turned_target {
+    void operator()(sample& s, random_stream& random) const {
+        random_affine{.rotation = 20}(s, random);
+        gaussian_noise{.head = ""}(s, random);
+        s.set("denoise", s.image, label_kind::image);
+    }
+};
+
 bool same(const sample& a, const sample& b) {
     return a.image == b.image && std::ranges::equal(a.labels, b.labels, [](const label& one, const label& other) {
                return one.head == other.head && one.kind == other.kind && one.value == other.value;
@@ -116,6 +125,8 @@ TEST_CASE("what cannot come behind what is recorded finds it computed") {
     CHECK(check_recorded(transformed(set, turn, noise, darken{})) == 0);
     CHECK(check_recorded(transformed(set, turn, poisson_gaussian_noise{})) == 0);
     CHECK(check_recorded(transformed(set, turn, darken{}, noise)) == 45);
+    CHECK(check_recorded(transformed(set, turned_target{})) == 0);
+    CHECK(check_recorded(transformed(set, turn, turned_target{}, noise)) == 45);
 }
 
 TEST_CASE("a label that is set anew has no changes") {

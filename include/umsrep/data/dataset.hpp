@@ -110,12 +110,13 @@ public:
     }
     sample get_recorded(std::size_t index, random_stream& random) const {
         sample s = data::get_recorded(base_, index, random);
-        s.records = true;
         const auto apply = [&](const transform auto& t) {
-            if (!recording_transform<std::remove_cvref_t<decltype(t)>>) compute(s);
+            s.records = recording_transform<std::remove_cvref_t<decltype(t)>>;
+            if (!s.records) compute(s); // and what t itself uses of the library's transforms is computed at once
             t(s, random);
         };
         std::apply([&](const T&... t) { (apply(t), ...); }, transforms_);
+        s.records = true;
         return s;
     }
 
