@@ -59,6 +59,15 @@ struct turned_target {
     }
 };
 
+/// One that says that it records, though part of it cannot.
+struct turned_and_worn {
+    static constexpr bool records = true;
+    void operator()(sample& s, random_stream& random) const {
+        random_affine{.rotation = 20}(s, random);
+        poisson_gaussian_noise{.photons = 20.0f}(s, random);
+    }
+};
+
 bool same(const sample& a, const sample& b) {
     return a.image == b.image && std::ranges::equal(a.labels, b.labels, [](const label& one, const label& other) {
                return one.head == other.head && one.kind == other.kind && one.value == other.value;
@@ -127,6 +136,25 @@ TEST_CASE("what cannot come behind what is recorded finds it computed") {
     CHECK(check_recorded(transformed(set, turn, darken{}, noise)) == 45);
     CHECK(check_recorded(transformed(set, turned_target{})) == 0);
     CHECK(check_recorded(transformed(set, turn, turned_target{}, noise)) == 45);
+    CHECK(check_recorded(transformed(set, turned_and_worn{})) == 45); // labels still move
+}
+
+TEST_CASE("a sample that records no longer finds computed what it recorded before") {
+    const auto recorded = transformed(noisy_images{}, turn);
+    const auto changed = [&](auto&& transform) {
+        random_stream a(seed{1}), b(seed{1});
+        sample expected = recorded.get(0, a), got = recorded.get_recorded(0, b);
+        transform(expected, a);
+        got.records = false;
+        transform(got, b);
+        compute(got);
+        return same(got, expected);
+    };
+    CHECK(changed(noise));
+    CHECK(changed(poisson_gaussian_noise{}));
+    CHECK(changed(turn));
+    CHECK(changed(random_flip{1, 1}));
+    CHECK(changed(random_intensity{}));
 }
 
 TEST_CASE("a label that is set anew has no changes") {

@@ -68,7 +68,7 @@ struct gaussian_noise {
 
     void operator()(sample& s, random_stream& random) const {
         if (random.uniform() >= probability) return;
-        if (s.changes.noise) compute(s.image, s.changes);
+        if (s.changes.noise || !s.records) compute(s.image, s.changes);
         if (!head.empty()) s.set_to_image(head);
         const float deviation = sigma.draw(random);
         if (!s.records) return add_gaussian_noise(s.image, deviation, clamped, random);
@@ -88,6 +88,7 @@ struct poisson_gaussian_noise {
 
     void operator()(sample& s, random_stream& random) const {
         if (random.uniform() >= probability) return;
+        compute(s.image, s.changes); // how many numbers are drawn depends on the pixels
         if (!head.empty()) s.set(head, s.image, label_kind::image);
         const float count = photons.draw(random), deviation = sigma.draw(random);
         for (std::size_t i = 0; i < s.image.size(); ++i) {
