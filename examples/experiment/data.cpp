@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include <umsrep/core/error.hpp>
@@ -204,8 +205,17 @@ splits images_of(const family& f, splits images, const data_options& o) {
         std::erase_if(*part, [](const item& i) { return i.sample.labels.empty(); });
         for (const task& t : f.tasks)
             if (std::ranges::none_of(*part, [&](const item& i) { return i.sample.find(t.name) != nullptr; }))
-                throw umsrep::label_error(f.name + ": task " + t.name, "labelled images in every split",
-                                          masks_apart ? "none" : "none (--lungs gives masks)");
+                throw umsrep::label_error(
+                    f.name + ": task " + t.name, "labelled images in every split",
+                    t.kind != task_kind::segmentation || masks_apart ? "none" : "none (--lungs gives masks)");
+        for (const task& t : f.tasks) {
+            if (t.kind != task_kind::classification || t.classes != 2) continue;
+            std::set<float> classes;
+            for (const item& i : *part)
+                if (const data::label* l = i.sample.find(t.name)) classes.insert(l->value(0, 0, 0));
+            if (classes.size() < 2)
+                throw umsrep::label_error(f.name + ": task " + t.name, "images of both classes in every split", "one class");
+        }
     }
     shorten(images.valid);
     return images;

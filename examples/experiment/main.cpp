@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -16,10 +19,24 @@
 namespace {
 
 const CLI::Validator image_size{[](std::string& text) {
-    const int size = std::atoi(text.c_str());
-    const bool fits = size >= 32 && size <= 512 && size % 8 == 0;
-    return fits ? std::string{} : "expected a multiple of 8 from 32 to 512, got " + text;
-}, "SIZE"};
+                                    int size = 0;
+                                    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), size);
+                                    const bool fits = failure == std::errc{} && end == text.data() + text.size() && size >= 32 &&
+                                                      size <= 512 && size % 8 == 0;
+                                    return fits ? std::string{} : "expected a multiple of 8 from 32 to 512, got " + text;
+                                },
+                                "SIZE"};
+
+const CLI::Validator positive{[](std::string& text) { // CLI::PositiveNumber takes a NaN
+                                  const double value = std::strtod(text.c_str(), nullptr);
+                                  return value > 0 && std::isfinite(value) ? std::string{}
+                                                                           : "expected a positive number, got " + text;
+                              },
+                              "POSITIVE"};
+
+const CLI::Validator a_name{
+    [](std::string& text) { return text.empty() ? std::string{"expected the name of a folder, got nothing"} : std::string{}; },
+    ""};
 
 int fail(std::string message) {
     for (char& c : message)
@@ -59,7 +76,9 @@ void make_quick(const CLI::App& given, experiment::run_options& o) {
 
 void add_run_options(CLI::App& app, experiment::run_options& o, std::vector<std::string>& modalities, std::vector<std::string>& kinds) {
     app.add_option("--out", o.out, "Folder for results; one that holds a part of the same experiment is gone on with")
-        ->required()->type_name("DIR");
+        ->required()
+        ->check(a_name)
+        ->type_name("DIR");
     app.add_option("--modality", modalities, "cxr, echo; default: both")->check(CLI::IsMember({"cxr", "echo"}))->delimiter(',');
     app.add_option("--family", kinds, "homogeneous (chest X-rays only), heterogeneous; default: both")
         ->check(CLI::IsMember({"homogeneous", "heterogeneous"}))->delimiter(',');
@@ -87,7 +106,8 @@ void add_run_options(CLI::App& app, experiment::run_options& o, std::vector<std:
     app.add_option("--pretrain-epochs", o.pretraining.epochs, "Of stage 1")->check(CLI::Range(1, 10000))->capture_default_str();
     app.add_option("--batch", o.tuning.batch, "Images in a batch")->check(CLI::Range(1, 1024))->capture_default_str();
     app.add_option("--learning-rate", o.tuning.learning_rate, "Of AdamW in fine-tuning, at its highest")
-        ->check(CLI::PositiveNumber)->capture_default_str();
+        ->check(positive)
+        ->capture_default_str();
     app.add_option("--threads", o.threads, "Threads that compute; results do not depend on them")
         ->check(CLI::Range(1, 1024))->capture_default_str();
 }

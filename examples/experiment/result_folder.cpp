@@ -106,7 +106,11 @@ void result_folder::begin(const json& settings) const { write(path_ / "experimen
 
 json result_folder::united(const json& settings) const {
     const fs::path file = path_ / "experiment.json";
-    if (!fs::exists(file)) return settings;
+    if (!fs::exists(file)) {
+        if (!runs_.empty())
+            throw umsrep::file_error(file.string(), "the settings of the runs in runs/", "no such file; take another --out");
+        return settings;
+    }
     json earlier = read(file);
     json result = earlier;
     for (const auto& [name, value] : settings.items()) {

@@ -29,7 +29,8 @@ public:
 
     /// What the folder is of once these settings are added to experiment.json, if it is there. More families, arms, budgets and seeds may
     /// be asked for, or fewer: the lists are united, and no run that is there changes its meaning. All else must be the same, "machine"
-    /// only where there are to be more runs than before. Throws option_error naming the first setting that differs.
+    /// only where there are to be more runs than before. Throws option_error naming the first setting that differs, and file_error where
+    /// there are runs and no experiment.json that says how they were made.
     nlohmann::ordered_json united(const nlohmann::ordered_json& settings) const;
     /// Writes experiment.json.
     void begin(const nlohmann::ordered_json& settings) const;

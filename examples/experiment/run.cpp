@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -14,6 +15,7 @@
 #include <umsrep/core/error.hpp>
 #include <umsrep/core/version.hpp>
 #include <umsrep/io/image.hpp>
+#include <umsrep/io/kermany.hpp>
 #include <umsrep/report/progress.hpp>
 
 #include "panel.hpp"
@@ -145,6 +147,28 @@ std::string summary(const planned& p, const family& f, const splits& images, con
     return line + "; trained in " + umsrep::report::duration(done.spent.seconds);
 }
 
+/// A patient in two splits would make test figures too good. A manifest says who patients are, so that is refused; names of files may give
+/// one number to two people, so that is only told.
+void check_patients(const splits& images, const data_options& o, umsrep::report::progress& bar) {
+    std::map<std::pair<std::string, std::string>, const std::vector<item>*> seen; // group and patient
+    std::size_t shared = 0;
+    std::string one;
+    for (const std::vector<item>* part : {&images.train, &images.valid, &images.test})
+        for (const item& i : *part) {
+            const auto [found, is_new] = seen.try_emplace({i.sample.group, i.patient}, part);
+            if (is_new || found->second == part) continue;
+            found->second = part;
+            ++shared;
+            one = i.patient;
+            const bool by_name =
+                i.sample.group == umsrep::io::kermany_options{}.group && !std::filesystem::exists(o.findings / "manifest.csv");
+            if (!by_name) throw umsrep::label_error("patient '" + i.patient + "' of " + i.sample.id, "one split", "two");
+        }
+    if (shared > 0)
+        bar.note("note: " + std::to_string(shared) + " patients, by the names of files, are in two splits, such as '" + one +
+                 "': where these are the same people, test figures are too good");
+}
+
 /// Images and encoders, made when they are asked for first.
 class material {
 public:
@@ -155,6 +179,7 @@ public:
         if (!is_new) return found->second;
         bar_.note("reading images: " + std::string{name_of(m)});
         splits& read = found->second = read_images(m, options_.data);
+        check_patients(read, options_.data, bar_);
         bar_.note(std::to_string(read.train.size()) + " to train, " + std::to_string(read.valid.size()) + " to validate, " +
                   std::to_string(read.test.size()) + " to test");
         return read;
@@ -203,6 +228,18 @@ void check_budgets(const family& f, const splits& images, const run_options& o, 
     }
 }
 
+/// Folders are known by their last name only; how many images there are tells most others apart. Those of a folder begun before this was
+/// noted are taken as they are.
+void note_images(json& settings, modality m, const splits& images, const std::filesystem::path& folder) {
+    const std::string counts = std::to_string(images.train.size()) + " to train, " + std::to_string(images.valid.size()) +
+                               " to validate, " + std::to_string(images.test.size()) + " to test";
+    json& was = settings["images"][std::string{name_of(m)}];
+    if (!was.is_null() && was != counts)
+        throw umsrep::option_error((folder / "experiment.json").string() + ": images of " + std::string{name_of(m)},
+                                   was.dump() + ", as the folder was begun", json(counts).dump() + "; take another --out");
+    was = counts;
+}
+
 modality other(modality m) { return m == modality::cxr ? modality::echo : modality::cxr; }
 
 /// What arms share, so that they can be compared: images with labels, order, seeds.
@@ -229,7 +266,11 @@ outcome run(const family& f, const job& j) {
     return run_echo_heterogeneous(j);
 }
 
-void run(const run_options& o) {
+void run(const run_options& given) {
+    run_options o = given;
+    o.labels.clear();
+    for (const int labels : given.labels) // each budget once
+        if (std::ranges::find(o.labels, labels) == o.labels.end()) o.labels.push_back(labels);
     const std::vector<family> asked = chosen_families(o.families);
     const std::vector<arm> arms = arms_of(o.arms);
     const std::vector<planned> all = plan(o, asked, arms);
@@ -237,13 +278,16 @@ void run(const run_options& o) {
     if (asks_for_masks && !o.data.findings.empty() && o.data.lungs.empty())
         throw umsrep::option_error("cxr-heterogeneous", "--lungs beside --findings", "no masks; or leave it out: --family homogeneous");
     result_folder folder{o.out};
-    const json settings = folder.united(describe(o, asked, arms));
+    json settings = folder.united(describe(o, asked, arms));
 
     const auto done = static_cast<std::size_t>(std::ranges::count_if(all, [&](const planned& p) { return folder.has(p.name); }));
     umsrep::report::progress bar{stderr, {.title = "experiment", .unit = "runs", .total = all.size(), .done = done}};
     bar.note(std::to_string(all.size()) + " runs, " + std::to_string(done) + " of them done before");
     material from{o, folder, bar};
-    for (const family& f : asked) check_budgets(f, from.images(f), o, bar); // before anything is trained or said to be asked for
+    for (const family& f : asked) { // before anything is trained or said to be asked for
+        check_budgets(f, from.images(f), o, bar);
+        note_images(settings, f.images, from.images(f.images), o.out);
+    }
     folder.begin(settings);
     for (const planned& p : all) {
         if (folder.has(p.name)) continue;
@@ -257,7 +301,13 @@ void run(const run_options& o) {
             const std::string of_task = task.empty() ? "" : " " + std::string{task};
             bar.advance(0, {{p.name + of_task + ": epoch " + std::to_string(r.epoch) + ", validation", r.monitor}});
         };
-        const outcome result = run(f, j);
+        const outcome result = [&] {
+            try {
+                return run(f, j);
+            } catch (const umsrep::error& wrong) {
+                throw umsrep::error(p.name + ": " + wrong.what());
+            }
+        }();
         if (p.seed == 1) umsrep::io::write_png(folder.sample(p.name), panel(f, images.test, result.test).pixels());
         folder.add(p.name, rows_of(p, f, images, result, before));
         bar.note(summary(p, f, images, result));

@@ -2,6 +2,7 @@
 #ifdef UMSREP_EXPERIMENT
 
 #include <chrono>
+#include <fstream>
 #include <set>
 #include <string>
 #include <thread>
@@ -9,7 +10,9 @@
 #include <doctest/doctest.h>
 
 #include <tests/examples/program.hpp>
+#include <umsrep/data/sample.hpp>
 #include <umsrep/io/csv.hpp>
+#include <umsrep/io/image.hpp>
 
 namespace fs = std::filesystem;
 
@@ -49,6 +52,40 @@ std::map<std::string, std::string> measured(const fs::path& folder) {
     for (const char* table : {"results.csv", "curves.csv"}) files[table] = content_of(folder / table);
     return files;
 }
+
+/// Grey chest X-rays, 20 of each finding in each split, in a folder with a manifest.
+class xrays {
+public:
+    explicit xrays(fs::path folder) : folder_{std::move(folder)} {
+        fs::create_directories(folder_);
+        data::tensor image = data::uninitialized({1, 32, 32});
+        image.fill(0.5f);
+        for (const std::string split : {"train", "val", "test"})
+            for (const std::string label : {"normal", "bacterial", "viral"})
+                for (int i = 0; i < 20; ++i) {
+                    const std::string number = std::to_string(i), file = split + "_" + label + number + ".png";
+                    io::write_png(folder_ / file, image);
+                    rows_ += file + "," + split + label + number + "," + label + "," + split + "\n";
+                }
+    }
+    /// Writes the manifest with `to` wherever it says `from`.
+    void describe(const std::string& from = {}, const std::string& to = {}) const {
+        std::string changed = rows_;
+        for (std::size_t at = from.empty() ? std::string::npos : changed.find(from); at != std::string::npos;
+             at = changed.find(from, at + to.size()))
+            changed.replace(at, from.size(), to);
+        std::ofstream{folder_ / "manifest.csv"} << "file,patient,label,split\n" << changed;
+    }
+    words tiny(const fs::path& out, const std::string& arm = "joint-scratch") const {
+        words all = experiment_run::tiny(out, arm);
+        all.insert(all.end(), {"--findings", folder_.string()});
+        return all;
+    }
+
+private:
+    fs::path folder_;
+    std::string rows_;
+};
 
 } // namespace
 
@@ -143,6 +180,64 @@ TEST_CASE("a folder takes only runs that can be compared with its others") {
     CHECK(measured(out) == before);
 }
 
+TEST_CASE("a folder whose runs lost their settings takes no others") {
+    const temporary_folder folder;
+    const fs::path out = folder / "run";
+    succeed(tiny(out, "joint-scratch"));
+    fs::remove(out / "experiment.json");
+    CHECK(refusal(tiny(out, "separate")) ==
+          "experiment: " + (out / "experiment.json").string() +
+              ": expected the settings of the runs in runs/, got no such file; take another --out");
+    CHECK(!fs::exists(out / "experiment.json"));
+}
+
+TEST_CASE("a budget that is asked for twice is one budget") {
+    const temporary_folder folder;
+    process run{UMSREP_EXPERIMENT, tiny(folder / "run", "joint-scratch", "6,6")};
+    REQUIRE(run.wait() == 0);
+    CHECK(run.out().starts_with("1 runs in "));
+}
+
+TEST_CASE("a run that diverges is named") {
+    const temporary_folder folder;
+    words wild = tiny(folder / "run", "joint-scratch");
+    wild.insert(wild.end(), {"--learning-rate", "1e30"});
+    process run{UMSREP_EXPERIMENT, wild};
+    CHECK(run.wait() == 2);
+    CHECK(run.err().find("\nexperiment: cxr-homogeneous/joint-scratch/n6/s1: ") != std::string::npos);
+}
+
+TEST_CASE("patients of a manifest are in one split, and every split has both classes of a task") {
+    const temporary_folder folder;
+    const xrays data{folder / "data"};
+    const auto refused = [&](const std::string& from, const std::string& to) {
+        data.describe(from, to);
+        process run{UMSREP_EXPERIMENT, data.tiny(folder / "run")};
+        CHECK(run.wait() == 2);
+        return run.err();
+    };
+    CHECK(refused("valnormal3,", "trainnormal3,")
+              .ends_with("experiment: patient 'trainnormal3' of val_normal3.png: expected one split, got two\n"));
+    CHECK(refused(",viral,test", ",bacterial,test")
+              .ends_with("experiment: cxr-homogeneous: task viral_vs_normal: expected images of both classes in every split, got "
+                         "one class\n"));
+}
+
+TEST_CASE("a folder takes no runs on other images, whatever their folder is called") {
+    const temporary_folder folder;
+    const xrays data{folder / "data"};
+    data.describe();
+    succeed(data.tiny(folder / "run"));
+    const auto before = measured(folder / "run");
+    data.describe("val_normal3.png,valnormal3,normal,val\n", "");
+    process run{UMSREP_EXPERIMENT, data.tiny(folder / "run", "separate")};
+    CHECK(run.wait() == 2);
+    CHECK(
+        run.err().ends_with("images of cxr: expected \"60 to train, 60 to validate, 60 to test\", as the folder was begun, got "
+                            "\"60 to train, 59 to validate, 60 to test\"; take another --out\n"));
+    CHECK(measured(folder / "run") == before);
+}
+
 TEST_CASE("the experiment names what it cannot do") {
     const temporary_folder folder;
     const auto refuses = [&](const words& options, const std::string& reason) {
@@ -152,6 +247,9 @@ TEST_CASE("the experiment names what it cannot do") {
     };
     refuses({"--arms", "sum"}, "got 'sum'");
     refuses({"--modality", "echo", "--family", "homogeneous"}, "got another combination");
+    refuses({"--learning-rate", "nan"}, "--learning-rate: expected a positive number, got nan");
+    refuses({"--size", "64abc"}, "--size: expected a multiple of 8 from 32 to 512, got 64abc");
+    CHECK(refusal({"run", "--out", ""}).find("--out: expected the name of a folder, got nothing") != std::string::npos);
     refuses({"--findings", folder.path().string()}, "expected --lungs beside --findings");
     CHECK(!fs::exists(folder / "x"));
     process many{UMSREP_EXPERIMENT, tiny(folder / "many", "paper", "1000")};
