@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "report.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <ostream>
+#include <span>
 #include <string>
 
 #include <umsrep/core/error.hpp>
@@ -18,6 +21,17 @@ using namespace reporting;
 
 namespace {
 
+/// Of few resamples the smallest p is not small, and Holm multiplies it by the number of tests. Empty where significance can be found.
+std::string resolution(std::span<const comparison> all, int resamples) {
+    const auto tests = std::ranges::count_if(all, [](const comparison& c) { return !std::isnan(c.difference.p); });
+    const double smallest = 2.0 / (resamples + 1), after_holm = smallest * static_cast<double>(tests);
+    if (after_holm <= significance) return {};
+    const column digits{.id = "", .title = "", .digits = 4};
+    return ". Nothing can be significant here: " + std::to_string(resamples) + " resamples give no p below " +
+           shown(smallest, digits) + ", which is " + shown(std::min(1.0, after_holm), digits) + " after Holm over " +
+           std::to_string(tests) + " tests; experiment report --resamples takes more";
+}
+
 content content_of(const study& of, const report_options& options) {
     content c;
     const int resamples = options.resamples;
@@ -30,11 +44,13 @@ content content_of(const study& of, const report_options& options) {
     c.curves = learning_curves(of, resamples, seed);
     c.ranks = ranking(of);
     c.controls = controls(of, resamples, seed);
-    c.best = comparison_table(
-        "best_arms",
-        "The best arm of each task, chosen on validation images, against separate models at the largest label budget; Holm over these rows",
-        c.judged.best);
-    c.all_comparisons = comparison_table("comparisons", "All arms against separate models; Holm over all of these rows", all);
+    c.best = comparison_table("best_arms",
+                              "The best arm of each task, chosen on validation images, against separate models at the largest "
+                              "label budget; Holm over these rows" +
+                                  resolution(c.judged.best, resamples),
+                              c.judged.best);
+    c.all_comparisons = comparison_table(
+        "comparisons", "All arms against separate models; Holm over all of these rows" + resolution(all, resamples), all);
     c.costs = cost_table(of);
     c.quantities = quantities(of);
     c.shifted = shifted(of);

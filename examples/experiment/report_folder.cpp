@@ -79,7 +79,8 @@ private:
 void read_results(measured_folder& folder, std::map<std::string, run_id>& names) {
     const csv table = csv::read(folder.path / "results.csv");
     const run_columns run{table};
-    const std::size_t task = table.column("task"), metric = table.column("metric"), value = table.column("value");
+    const std::size_t task = table.column("task"), metric = table.column("metric"), value = table.column("value"),
+                      count = table.column("count");
     for (std::size_t row = 0; row < table.rows(); ++row) {
         const run_id id = run.at(table, row, names);
         if (std::ranges::find(folder.arms, id.arm) == folder.arms.end()) folder.arms.push_back(id.arm);
@@ -88,6 +89,7 @@ void read_results(measured_folder& folder, std::map<std::string, run_id>& names)
         const double v = number_at(table, row, value, true);
         if (!folder.results[id][t].try_emplace(m, v).second)
             throw file_error(where(table, row, metric), "each metric of a run's task once", "'" + m + "' of " + t + " twice");
+        folder.counts[id][t][m] = static_cast<double>(whole_at<std::size_t>(table, row, count));
         if (!std::isfinite(v))
             folder.gaps.push_back(
                 {table.at(row, table.column("run")) + ", " + t, m + " is " + (std::isnan(v) ? "not a number" : "infinite")});

@@ -56,6 +56,7 @@ struct measured_folder {
     nlohmann::ordered_json settings;
     std::vector<std::string> families, arms; ///< as experiment.json has them; arms that it does not name follow as they first occur
     std::map<run_id, std::map<std::string, by_metric>> results; ///< run, task, metric; NaN as measured
+    std::map<run_id, std::map<std::string, by_metric>> counts;  ///< images that each of them is made of
     std::map<run_id, cost> costs;
     std::map<run_id, predictions_by_task> predictions;          ///< samples in the order of their ids
     std::map<run_id, std::map<std::string, double>> validation; ///< run, task: the figure of the trained network on validation images

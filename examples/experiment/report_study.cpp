@@ -92,8 +92,34 @@ double study::mean(const task_of& task, const std::string& metric, const std::st
     return umsrep::statistics::mean(of_seeds);
 }
 
+double study::mean_count(const task_of& task, const std::string& metric, const std::string& arm, int labels) const {
+    std::vector<double> of_seeds;
+    for (const auto& [id, tasks] : folder_.counts) {
+        if (id.family != task.family || id.arm != arm || id.labels != labels) continue;
+        const auto found = tasks.find(task.name);
+        if (found == tasks.end()) continue;
+        if (const auto count = found->second.find(metric); count != found->second.end()) of_seeds.push_back(count->second);
+    }
+    return umsrep::statistics::mean(of_seeds);
+}
+
+std::set<std::uint64_t> study::complete_seeds(std::string_view family, const std::string& arm) const {
+    std::map<std::uint64_t, std::size_t> has;
+    std::size_t cells = 0;
+    for (const task_of& t : tasks(family))
+        for (const int labels : budgets(family)) {
+            ++cells;
+            for (const auto& [seed, value] : values(t, t.metric(), arm, labels)) ++has[seed];
+        }
+    std::set<std::uint64_t> result;
+    for (const auto& [seed, count] : has)
+        if (count == cells) result.insert(seed);
+    return result;
+}
+
 std::string study::chosen_arm(const task_of& task, int labels) const {
     std::string best;
+    std::size_t most_seeds = 0;
     double highest = unknown;
     for (const std::string& arm : arms(task.family)) {
         if (!pretrained(arm)) continue;
@@ -103,7 +129,8 @@ std::string study::chosen_arm(const task_of& task, int labels) const {
                 id.family == task.family && id.arm == arm && id.labels == labels && found != tasks.end() && folder_.results.contains(id))
                 of_seeds.push_back(found->second);
         const double value = umsrep::statistics::mean(of_seeds);
-        if (std::isnan(value) || value <= highest) continue; // nothing is <= NaN, so the first one goes on
+        if (std::isnan(value) || of_seeds.size() < most_seeds || (of_seeds.size() == most_seeds && value <= highest)) continue;
+        most_seeds = of_seeds.size();
         highest = value;
         best = arm;
     }

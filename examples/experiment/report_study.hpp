@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,9 +56,13 @@ public:
     std::map<std::uint64_t, double> values(const task_of& task, const std::string& metric, const std::string& arm, int labels) const;
     /// Their mean; NaN of none.
     double mean(const task_of& task, const std::string& metric, const std::string& arm, int labels) const;
+    /// How many images the metric is made of, in the mean over seeds: an envelope may not be read, a mask may be empty.
+    double mean_count(const task_of& task, const std::string& metric, const std::string& arm, int labels) const;
+    /// Seeds from which the arm has every task's figure at every budget of the family.
+    std::set<std::uint64_t> complete_seeds(std::string_view family, const std::string& arm) const;
 
-    /// The pre-trained arm that was best on validation images, in the mean over seeds; empty when no arm was validated. Test images have no
-    /// part in the choice.
+    /// The pre-trained arm that was best on validation images, in the mean over seeds; empty when no arm was validated. Of arms with fewer
+    /// seeds than another one is none: a lucky seed would win. Test images have no part in the choice.
     std::string chosen_arm(const task_of& task, int labels) const;
 
     /// The largest budget with results of every given arm in every task of the family; 0 when there is none.

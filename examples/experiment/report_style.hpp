@@ -35,7 +35,7 @@ caption { text-align: left; color: var(--soft); padding: .3rem 0; font-size: .9r
 th, td { text-align: left; vertical-align: bottom; padding: .3rem .45rem; border-bottom: 1px solid var(--rule); font-weight: normal; }
 thead th { color: var(--soft); border-bottom: 2px solid var(--rule); } .group th { font-weight: 600; padding-top: .9rem; }
 .n { text-align: right; font-variant-numeric: tabular-nums; } .n data { white-space: nowrap; }
-.missing { color: var(--soft); font-style: italic; }
+.missing { color: var(--soft); font-style: italic; } #missing :is(th, td) { overflow-wrap: anywhere; }
 #best_arms, #comparisons, #costs { font-size: .8rem; }
 #best_arms :is(th, td), #comparisons :is(th, td), #costs :is(th, td) { padding: .3rem; }
 #paper_table_5, #paper_table_7, #ranking { max-width: 46rem; }

@@ -52,9 +52,18 @@ data_table paper_table(const study& of, std::string id, const std::string& title
     const std::vector<int> budgets = of.budgets(family);
     const int complete = of.largest_budget(family, arms_of_the_paper);
     const int labels = complete > 0 || budgets.empty() ? complete : budgets.back();
+    std::set<std::size_t> seeds; // how many each arm has
+    for (const std::string& arm : arms_of_the_paper)
+        for (const task_of& t : of.tasks(family))
+            if (const std::size_t n = of.values(t, t.metric(), arm, labels).size(); n > 0) seeds.insert(n);
+    std::string over = "mean over seeds.";
+    if (seeds.size() == 1) over = "mean over " + std::to_string(*seeds.begin()) + (*seeds.begin() == 1 ? " seed." : " seeds.");
+    else if (seeds.size() > 1)
+        over = "means over " + std::to_string(*seeds.begin()) + " to " + std::to_string(*seeds.rbegin()) +
+               " seeds: columns of fewer seeds are of other training images, too.";
     data_table table{std::move(id),
                      title + (budgets.empty() ? "; nothing of " + family + " was run."
-                                              : "; ours with " + std::to_string(labels) + " labels per task, mean over seeds."),
+                                              : "; ours with " + std::to_string(labels) + " labels per task, " + over),
                      {{"task", "Task"},
                       {"figure", "Figure"},
                       {"independent", "Inde\u00adpen\u00addent", 3},
@@ -154,27 +163,42 @@ data_table learning_curves(const study& of, int resamples, std::uint64_t seed) {
 }
 
 data_table ranking(const study& of) {
-    data_table table{"ranking",
-                     "Rank of each arm, 1 the best, averaged over tasks and label budgets; ties share their mean rank",
-                     {{"family", "Family"},
-                      {"arm", "Arm"},
-                      {"rank", "Mean rank", 2},
-                      {"best", "Best in"},
-                      {"cells", "Of tasks × budgets"},
-                      {"gain", "Gain over separate, points", 1, true}},
-                     {},
-                     true};
+    data_table table{
+        "ranking",
+        "Rank of each arm, 1 the best, averaged over tasks and label budgets; of means over the same seeds; ties share "
+        "their mean rank; arms from fewer seeds are incomplete",
+        {{"family", "Family"},
+         {"arm", "Arm"},
+         {"rank", "Mean rank", 2},
+         {"best", "Best in"},
+         {"cells", "Of tasks × budgets"},
+         {"seeds", "Seeds"},
+         {"gain", "Gain over separate, points", 1, true}},
+        {},
+        true};
     for (const std::string& family : of.families()) {
         std::vector<std::pair<task_of, int>> cells;
         for (const task_of& t : of.tasks(family))
             for (const int labels : of.budgets(family)) cells.emplace_back(t, labels);
         const std::vector<std::string> arms = of.arms(family);
+        std::map<std::string, std::set<std::uint64_t>> seeds;
+        std::set<std::uint64_t> most;
+        for (const std::string& arm : arms) {
+            seeds[arm] = of.complete_seeds(family, arm);
+            if (seeds[arm].size() > most.size()) most = seeds[arm];
+        }
         std::map<std::string, std::vector<double>> values;
         std::vector<std::string> complete, incomplete;
         for (const std::string& arm : arms) {
-            for (const auto& [t, labels] : cells) values[arm].push_back(of.mean(t, t.metric(), arm, labels));
-            const bool known = std::ranges::none_of(values[arm], [](double v) { return std::isnan(v); });
+            const bool known = !most.empty() && std::ranges::includes(seeds[arm], most);
             (known ? complete : incomplete).push_back(arm);
+            for (const auto& [t, labels] : cells) {
+                const auto all = of.values(t, t.metric(), arm, labels);
+                std::vector<double> ranked;
+                for (const auto& [seed, value] : all)
+                    if (!known || most.contains(seed)) ranked.push_back(value);
+                values[arm].push_back(umsrep::statistics::mean(ranked));
+            }
         }
         std::vector<std::vector<cell>> rows;
         for (const std::string& arm : complete) {
@@ -189,16 +213,23 @@ data_table ranking(const study& of) {
                 ranks += above + 0.5 * (equal + 1);
                 best += above == 0;
                 // Decibels are no points.
-                if (values.contains("separate") && cells[i].first.type != task_type::denoising)
+                if (std::ranges::find(complete, "separate") != complete.end() && cells[i].first.type != task_type::denoising)
                     gains.push_back(100 * (values[arm][i] - values["separate"][i]));
             }
             const auto count = static_cast<double>(cells.size());
-            rows.push_back({family, arm, ranks / count, best, count, umsrep::statistics::mean(gains)});
+            rows.push_back(
+                {family, arm, ranks / count, best, count, static_cast<double>(most.size()), umsrep::statistics::mean(gains)});
         }
         std::ranges::stable_sort(rows, {}, [](const auto& row) { return row[2].number; });
         for (const std::string& arm : incomplete) {
             const auto has = std::ranges::count_if(values[arm], [](double v) { return !std::isnan(v); });
-            rows.push_back({family, arm, {unknown, "incomplete"}, {unknown, "–"}, static_cast<double>(has), {unknown, "–"}});
+            rows.push_back({family,
+                            arm,
+                            {unknown, "incomplete"},
+                            {unknown, "–"},
+                            static_cast<double>(has),
+                            static_cast<double>(seeds[arm].size()),
+                            {unknown, "–"}});
         }
         std::ranges::move(rows, std::back_inserter(table.rows));
     }
@@ -371,10 +402,14 @@ data_table figures_of(const study& of, const task_of& task) {
         std::string title = metric;
         std::ranges::replace(title, '_', ' ');
         table.columns.push_back({metric, title, metric == "psnr" || metric == "hd95" ? 1 : 3});
+        if (metric == "hd95") table.columns.push_back({"hd95_images", "images with a hd95", 1});
     }
     for (const std::string& arm : of.arms(task.family)) {
         table.rows.push_back({arm});
-        for (const std::string& metric : metrics) table.rows.back().push_back(of.mean(task, metric, arm, labels));
+        for (const std::string& metric : metrics) {
+            table.rows.back().push_back(of.mean(task, metric, arm, labels));
+            if (metric == "hd95") table.rows.back().push_back(of.mean_count(task, metric, arm, labels));
+        }
     }
     return table;
 }
@@ -382,13 +417,17 @@ data_table figures_of(const study& of, const task_of& task) {
 data_table quantities(const study& of) {
     data_table table{
         "doppler",
-        "Measured off predicted envelopes against the truth, percent of it: bias and 95 % limits of agreement, mean over seeds",
-        {{"images", "Images"}, {"arm", "Arm"}, {"labels", "Labels"}},
+        "Measured off predicted envelopes against the truth, percent of it: bias and 95 % limits of agreement, of the images "
+        "that could be read, and how many these were (only flows with two waves have E/A); means over seeds. On which side to "
+        "look, and for which waves, is told by the true kind of flow",
+        {{"images", "Images"}, {"arm", "Arm"}, {"labels", "Labels"}, {"test_images", "Test images"}},
         {},
         true};
-    for (const auto& [quantity, title] : measured_quantities)
+    for (const auto& [quantity, title] : measured_quantities) {
+        table.columns.push_back({quantity + std::string{"_images"}, title + std::string{", read"}, 1});
         for (const char* figure : {"bias", "low", "high"})
             table.columns.push_back({quantity + std::string{"_"} + figure, title + std::string{", "} + figure + ", %", 1, true});
+    }
     for (const task_of& t : of.tasks())
         for (const std::string prefix : {"", "shifted_"}) {
             const std::vector<std::string> metrics = of.metrics(t);
@@ -397,10 +436,15 @@ data_table quantities(const study& of) {
                 continue;
             const int labels = largest_with_separate(of, t);
             for (const std::string& arm : of.arms(t.family)) {
-                table.rows.push_back({prefix.empty() ? "Like those trained on" : "As of another machine: other noise, scale, frequency",
-                                      arm, static_cast<double>(labels)});
-                for (std::size_t c = 3; c < table.columns.size(); ++c)
-                    table.rows.back().push_back(of.mean(t, prefix + table.columns[c].id, arm, labels));
+                table.rows.push_back(
+                    {prefix.empty() ? "Like those trained on" : "As of another machine: other noise, scale, frequency", arm,
+                     static_cast<double>(labels), of.mean_count(t, prefix + t.metric(), arm, labels)});
+                for (const auto& [quantity, title] : measured_quantities) {
+                    const std::string name = prefix + quantity;
+                    table.rows.back().push_back(of.mean_count(t, name + "_bias", arm, labels));
+                    for (const char* figure : {"_bias", "_low", "_high"})
+                        table.rows.back().push_back(of.mean(t, name + figure, arm, labels));
+                }
             }
         }
     return table;
@@ -429,15 +473,16 @@ data_table shifted(const study& of) {
 }
 
 data_table figures(const study& of) {
-    data_table table{"figures",
-                     "Every figure as measured",
-                     {{"family", ""}, {"task", ""}, {"arm", ""}, {"labels", ""}, {"seed", ""}, {"metric", ""}, {"value", ""}},
-                     {}};
+    data_table table{
+        "figures",
+        "Every figure as measured",
+        {{"family", ""}, {"task", ""}, {"arm", ""}, {"labels", ""}, {"seed", ""}, {"metric", ""}, {"value", ""}, {"count", ""}},
+        {}};
     for (const auto& [id, tasks] : of.folder().results)
         for (const auto& [task, metrics] : tasks)
             for (const auto& [metric, value] : metrics)
-                table.rows.push_back(
-                    {id.family, task, id.arm, static_cast<double>(id.labels), static_cast<double>(id.seed), metric, value});
+                table.rows.push_back({id.family, task, id.arm, static_cast<double>(id.labels), static_cast<double>(id.seed),
+                                      metric, value, of.folder().counts.at(id).at(task).at(metric)});
     return table;
 }
 

@@ -76,10 +76,11 @@ several images of one patient are not, and so finds differences too easily.</dd>
 the order of the scores, not at the threshold. Images are taken as independent here too.</dd>
 <dt>Wilcoxon</dt>
 <dd>Over seeds: is the arm better from one seed after another? Of 3 seeds p is never below .25, of 5 never below .0625, so it cannot find
-anything from so few. Over images (masks, restored images): is it better image after image, and not by a few large differences?</dd>
+anything from so few. Over images (masks, restored images): is it better image after image, and not by a few large differences? Images are
+taken as independent here too.</dd>
 <dt>Best arm</dt>
-<dd>The pre-trained arm with the best mean figure on validation images. Test images have no part in the choice, so that testing it once is
-fair.</dd>
+<dd>The pre-trained arm with the best mean figure on validation images, of those that were trained from most seeds. Test images have no part
+in the choice, so that testing it once is fair.</dd>
 <dt>Cannot be judged</dt>
 <dd>Runs are missing, or there are fewer than SEEDS seeds, so that a lucky start cannot be told from a better arm. What the numbers say so
 far stands beside it.</dd>

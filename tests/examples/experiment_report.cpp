@@ -187,6 +187,8 @@ TEST_CASE("experiment report: with equal arms nothing is found to be significant
     make_report(folder.path());
     CHECK(verdicts_in(folder.path()).at("paper.six") == "not reproduced");
     CHECK(verdicts_in(folder.path()).at("small-labels") == "not reproduced");
+    const std::string verdicts = content_of(folder / "report" / "verdicts.csv"); // whichever way chance has it
+    CHECK(verdicts.substr(verdicts.find("accuracy.cxr-homogeneous"), 600).find("No interval excludes 0") != std::string::npos);
     const io::csv table = io::csv::read(folder / "report" / "comparisons.csv");
     for (std::size_t row = 0; row < table.rows(); ++row) CHECK(std::stod(table.at(row, table.column("p_holm"))) > 0.05);
 }
@@ -218,6 +220,76 @@ TEST_CASE("experiment report: the best arm is chosen by validation images, not b
     const io::csv best = io::csv::read(folder / "report" / "best_arms.csv");
     REQUIRE(best.rows() == 3);
     for (std::size_t row = 0; row < 3; ++row) CHECK(best.at(row, best.column("arm")) == "independent-all");
+}
+
+TEST_CASE("experiment report: an arm from fewer seeds than others is neither the best nor ranked") {
+    const temporary_folder folder;
+    world w = small_world();
+    w.arms = {"separate", "joint-all", "joint-last1"};
+    w.quality = [](const invented_task& task, const std::string& arm, int labels) {
+        return as_in_the_paper(task, arm == "joint-last1" ? "joint-all" : arm, labels) + (arm == "joint-last1" ? 0.05 : 0.0);
+    };
+    write_experiment(folder.path(), w);
+    for (const char* table : {"results.csv", "costs.csv", "curves.csv"}) {
+        std::istringstream lines{content_of(folder / table)};
+        std::ofstream fewer{folder / table};
+        for (std::string line; std::getline(lines, line);)
+            if (!line.starts_with("cxr-homogeneous/joint-last1/n30/s2") &&
+                !line.starts_with("cxr-homogeneous/joint-last1/n30/s3"))
+                fewer << line << '\n';
+    }
+    make_report(folder.path());
+    const io::csv best = io::csv::read(folder / "report" / "best_arms.csv"),
+                  ranks = io::csv::read(folder / "report" / "ranking.csv");
+    for (std::size_t row = 0; row < best.rows(); ++row) CHECK(best.at(row, best.column("arm")) == "joint-all");
+    CHECK(verdicts_in(folder.path()).at("accuracy.cxr-homogeneous") == "reproduced");
+    REQUIRE(ranks.rows() == 3);
+    for (std::size_t row = 0; row < 3; ++row) {
+        const bool last1 = ranks.at(row, ranks.column("arm")) == "joint-last1";
+        CHECK(ranks.at(row, ranks.column("rank")).empty() == last1);
+        CHECK(ranks.at(row, ranks.column("seeds")) == (last1 ? "1" : "3"));
+    }
+}
+
+TEST_CASE("experiment report: 60 % of the time are asked of tasks that share their images only") {
+    const temporary_folder folder;
+    world w = small_world();
+    w.families = {"cxr-heterogeneous"};
+    write_experiment(folder.path(), w);
+    make_report(folder.path());
+    CHECK(verdicts_in(folder.path()).contains("time-trainable.cxr-heterogeneous"));
+    replace_in(folder / "experiment.json", "\"size\": 64", "\"size\": 64, \"data\": {\"lungs\": \"manifest.csv\"}");
+    make_report(folder.path());
+    CHECK(!verdicts_in(folder.path()).contains("time-trainable.cxr-heterogeneous")); // masks are of other images
+}
+
+TEST_CASE("experiment report: of what could not be measured on every image it says on how many") {
+    const temporary_folder folder;
+    world w{.quality = as_in_the_paper};
+    w.families = {"echo-heterogeneous"};
+    w.arms = {"separate", "joint-all"};
+    w.labels = {30};
+    w.patients = 20;
+    write_experiment(folder.path(), w);
+    replace_in(folder / "results.csv", "echo-heterogeneous,joint-all,30,2,envelope,peak_velocity_bias,1.5,40",
+               "echo-heterogeneous,joint-all,30,2,envelope,peak_velocity_bias,1.5,10");
+    make_report(folder.path());
+    const io::csv table = io::csv::read(folder / "report" / "doppler.csv");
+    REQUIRE(table.rows() == 4); // two arms, as trained on and shifted
+    CHECK(table.at(1, table.column("arm")) == "joint-all");
+    CHECK(table.at(1, table.column("test_images")) == "40");
+    CHECK(table.at(1, table.column("peak_velocity_images")) == "30"); // of 40, 10 and 40
+    CHECK(table.at(1, table.column("vti_images")) == "40");
+    CHECK(table.at(3, table.column("peak_velocity_images")) == "40");
+}
+
+TEST_CASE("experiment report: where resamples are too few for Holm to find anything the table says so") {
+    const std::string told = "Nothing can be significant here: 400 resamples give no p below 0.0050";
+    CHECK(content_of(full_folder() / "report.html").find(told) != std::string::npos); // a hundred tests
+    const temporary_folder folder;
+    write_experiment(folder.path(), small_world()); // three
+    make_report(folder.path());
+    CHECK(content_of(folder / "report.html").find("Nothing can be significant") == std::string::npos);
 }
 
 TEST_CASE("experiment report: the page is well-formed, and all that it needs is in it") {
