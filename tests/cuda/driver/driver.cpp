@@ -277,6 +277,28 @@ TEST_CASE("a plan is not thrown out for want of memory, nor for what something e
     CHECK(keeps());
 }
 
+TEST_CASE("what is chosen because there was no memory for other plans is not kept: who comes later measures again") {
+    libraries l;
+    if (!l) return;
+    l->engines = {{5, 1e-5, 64 << 20}, {6, 2e-5}};
+    l->memory = 32 << 20;
+    {
+        cuda::machine m;
+        CHECK(prepared_with(m) == 6);
+        CHECK_MESSAGE(test::one_line_naming(m.problem(), "conv: image 2x8x4x4 bf16"), m.problem());
+        CHECK(m.problem().find("memory for all plans that were to be measured or tried") != std::string::npos);
+    }
+    l->memory = std::size_t{1} << 30;
+    {
+        cuda::machine m;
+        CHECK(prepared_with(m) == 5);
+        CHECK(m.problem().empty());
+    }
+    l->engines[1].seconds = 1e-6;
+    cuda::machine m;
+    CHECK(prepared_with(m) == 5); // this one was kept
+}
+
 TEST_CASE("where nothing can be kept on disk a device's description and its machine say so") {
     libraries l;
     if (!l) return;

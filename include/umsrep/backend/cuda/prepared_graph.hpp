@@ -33,7 +33,7 @@ public:
     /// By the plan that was kept for this graph and device, under the same options and cuDNN of this version; else by one that is chosen as
     /// `o` says among the engines that do as demanded. `trial`: as graph_trial; every plan is tried before it is taken, if there is memory for
     /// that, without which none is measured. One that was kept and cannot be read or run is thrown away, and another chosen; not for want of
-    /// memory. Throws device_error that names the graph.
+    /// memory, nor is one kept that was chosen for want of it. Throws device_error that names the graph.
     template <class Trial>
     prepared_graph(const operation_graph& g, const device_description& device, const engine_demands& demands, const machine_options& o,
                    file_cache cache, Trial&& trial)
@@ -46,6 +46,7 @@ public:
             if (refusal.empty()) throw;
             throw device_error(std::string(e.what()) + "; and of the plan that was kept: " + refusal);
         }
+        if (!problem_.empty()) return;
         try {
             problem_ = cache_.keep(key_, chosen_->plan.json());
         } catch (const cuda_error& e) { // not every engine's plan has JSON
@@ -56,7 +57,7 @@ public:
     std::size_t workspace() const { return static_cast<std::size_t>(plan().workspace()); }
     const graph_plan& plan() const { return chosen_->plan; }
     bool was_kept() const { return !chosen_->from; }
-    /// Why the plan could not be kept, or empty; then it is chosen again next time.
+    /// Why the plan was not kept, or empty; then it is chosen again next time.
     const std::string& problem() const { return problem_; }
     /// Throws the plan out of what is kept; it stays in use.
     void forget() const { cache_.forget(key_); }
@@ -106,9 +107,15 @@ private:
                 return choice{std::move(e), std::move(plan)};
             },
             [&](const choice& c, double least) {
-                if (measured) return trial.seconds(c.plan, least);
-                trial.check(c.plan);
-                return 0.0;
+                try {
+                    if (measured) return trial.seconds(c.plan, least);
+                    trial.check(c.plan);
+                    return 0.0;
+                } catch (const memory_error& e) { // what is chosen without it shall not be kept: another time there may be room
+                    if (c.plan.workspace() <= o.workspace)
+                        problem_ = device_error(graph_.name(), "memory for all plans that were to be measured or tried", e.what()).what();
+                    throw;
+                }
             }));
     }
     /// So that it is said once, and not of each candidate, where there is no room to measure in.
