@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <set>
 
 #include <umsrep/core/error.hpp>
 
@@ -40,6 +41,11 @@ std::string choose(const std::string& asked) {
     }
     std::cerr << "device " << (a.ok ? "cuda: " : "cpu: ") << a.reason << '\n';
     return a.ok ? "cuda" : "cpu";
+}
+
+void note(const std::string& problem) {
+    static std::set<std::string> said;
+    if (said.insert(problem).second) std::cerr << "note: " << problem << '\n';
 }
 
 } // namespace device

@@ -20,4 +20,7 @@ inline constexpr const char* plans_help =
 /// and cannot be had, with the reason.
 std::string choose(const std::string& asked);
 
+/// On the standard error, once in a program.
+void note(const std::string& problem);
+
 } // namespace device

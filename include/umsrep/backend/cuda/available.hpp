@@ -7,7 +7,6 @@
 
 #include <umsrep/backend/cuda/cudnn.hpp>
 #include <umsrep/backend/cuda/driver.hpp>
-#include <umsrep/backend/cuda/file_cache.hpp>
 #include <umsrep/backend/cuda/nvrtc.hpp>
 
 namespace umsrep::cuda {
@@ -108,16 +107,13 @@ inline availability judge(const machine_facts& facts, int device) {
 /// Whether device number `device` of this machine can be computed on: `if (const auto a = cuda::available(); !a) puts(a.reason)`.
 inline availability available(int device = 0) { return judge(survey(), device); }
 
-/// A device and what drives it: "NVIDIA H200 (sm_90), driver for CUDA 13.0, cuDNN 9.19.0, NVRTC 13.0"; or why it cannot be computed on. Where
-/// kernels and plans cannot be kept on disk, that and why.
+/// A device and what drives it: "NVIDIA H200 (sm_90), driver for CUDA 13.0, cuDNN 9.19.0, NVRTC 13.0"; or why it cannot be computed on.
 inline std::string describe_device(int device = 0) {
     const machine_facts facts = survey();
     if (const availability a = judge(facts, device); !a) return a.reason;
     const device_facts& d = facts.devices[static_cast<std::size_t>(device)];
-    const std::string problem = file_cache{file_cache::default_folder(), {}}.problem();
     return d.name + " (sm_" + std::to_string(d.architecture) + "), driver for CUDA " + cuda_version_text(facts.driver_version) + ", cuDNN " +
-           cudnn_version_text(facts.cudnn_version) + ", NVRTC " + cuda_version_text(facts.nvrtc_version) +
-           (problem.empty() ? "" : "; kernels and plans are made anew in every run: " + problem);
+           cudnn_version_text(facts.cudnn_version) + ", NVRTC " + cuda_version_text(facts.nvrtc_version);
 }
 
 /// The same behind "cuda, ", for records; or why not.

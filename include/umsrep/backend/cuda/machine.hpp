@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <umsrep/backend/cuda/file_cache.hpp>
 #include <umsrep/backend/cuda/graph_trial.hpp>
 #include <umsrep/backend/cuda/kernel/dropout.cuh>
 #include <umsrep/backend/cuda/kernel_launcher.hpp>
@@ -64,7 +65,10 @@ public:
           cudnn_{device_->stream()},
           description_{device_number},
           kernels_{device_},
-          options_{o} {}
+          options_{o} {
+        if (const std::string why = file_cache{file_cache::default_folder(), {}}.problem(); !why.empty())
+            problem_ = "kernels and plans are made anew in every run: " + why;
+    }
     machine(const machine&) = delete;
     machine& operator=(const machine&) = delete;
     ~machine() { driver().context_set(device_->context()); }
