@@ -1,6 +1,4 @@
 # SPDX-License-Identifier: MIT
-# Compiled together, sources come behind the first one's `using namespace umsrep`; xtensor's headers do not: they mean their own `data`.
-set_target_properties(test_cuda PROPERTIES UNITY_BUILD_CODE_BEFORE_INCLUDE "#include <xtensor/xtensor.hpp>")
 # What the CUDA room's tests need beside the sources: headers of CUDA, labels, descriptions of devices, the toolkit's stub of a driver.
 get_target_property(folders umsrep::cuda_headers INTERFACE_INCLUDE_DIRECTORIES)
 list(TRANSFORM folders APPEND "/..")

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <optional>
 
+#include <xtensor/xtensor.hpp> // before there is an umsrep::data: behind `using namespace umsrep` it would take that for its own `data`
+
 #include <umsrep/core/random.hpp>
 
 namespace umsrep::data {
