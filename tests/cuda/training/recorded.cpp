@@ -12,8 +12,6 @@
 #include <tests/cuda/recorded_checks.hpp>
 #include <tests/cuda/training/on_device.hpp>
 #include <tests/support/message_of.hpp>
-#include <tests/support/temporary_folder.hpp>
-#include <umsrep/io/checkpoint.hpp>
 
 namespace umsrep::test {
 
@@ -54,25 +52,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a run whose pixels are changed on the device goes on from its checkpoint to the same bits") {
-    const temporary_folder folder;
-    struct stopped {};
-    on_device<precision::bf16> alone{seed{1}, batch{4}}, first{seed{1}, batch{4}}, second{seed{2}, batch{4}};
-    auto samples = changing_loader(alone, true);
-    const fit_options whole{.epochs = 3, .keep_best = false};
-    trainer a{alone, joint<all>{}, calm_adamw, batch{4}}, b{first, joint<all>{}, calm_adamw, batch{4}};
-    trainer c{second, joint<all>{}, calm_adamw, batch{4}};
-    a.fit(samples, nullptr, whole);
-    fit_options stops = whole;
-    int told = 0;
-    stops.on_batch = [&](const batch_report&) {
-        if (++told != 5) return;
-        io::save_checkpoint(b, folder / "c", "run");
-        throw stopped{};
-    };
-    CHECK_THROWS_AS(b.fit(samples, nullptr, stops), stopped);
-    io::load_checkpoint(c, folder / "c", "run");
-    c.fit(samples, nullptr, whole);
-    CHECK(same_bits(parameters_of(alone), parameters_of(second)));
+    check_stopped_run([](auto& m) { return changing_loader(m, true); }, 3, 5);
 }
 
 TEST_CASE("who cannot compute recorded changes refuses them, and a loader gives them to nobody who has not asked") {

@@ -150,27 +150,7 @@ TEST_CASE_TEMPLATE("a run that is saved, and restored into another trainer, ends
 TEST_CASE(
     "who saves in on_batch and stops there goes on, in another trainer or in this one, to the same bits as a run that was left "
     "alone") {
-    const temporary_folder folder;
-    struct stopped {};
-    on_device<precision::bf16> alone{seed{1}, batch{4}}, first{seed{1}, batch{4}}, second{seed{2}, batch{4}};
-    auto samples = tiny_loader(alone, {12, some_labels});
-    const fit_options whole{.epochs = 2, .keep_best = false};
-    trainer a{alone, joint<all>{}, calm_adamw, batch{4}}, b{first, joint<all>{}, calm_adamw, batch{4}};
-    trainer c{second, joint<all>{}, calm_adamw, batch{4}};
-    a.fit(samples, nullptr, whole);
-    fit_options stops = whole;
-    int told = 0;
-    stops.on_batch = [&](const batch_report&) {
-        if (++told != 4) return;
-        io::save_checkpoint(b, folder / "c", "run");
-        throw stopped{};
-    };
-    CHECK_THROWS_AS(b.fit(samples, nullptr, stops), stopped);
-    io::load_checkpoint(c, folder / "c", "run");
-    c.fit(samples, nullptr, whole);
-    CHECK(same_bits(parameters_of(alone), parameters_of(second)));
-    b.fit(samples, nullptr, whole);
-    CHECK(same_bits(parameters_of(alone), parameters_of(first)));
+    check_stopped_run([](auto& m) { return tiny_loader(m, {12, some_labels}); }, 2, 4);
 }
 
 /// `tiny`, of which one draw fails, once.

@@ -49,6 +49,7 @@ class device_steps {
     using Model = model<Net, on_cuda<P, Machine>>;
     using stored = stored_type<P>;
     static constexpr auto head_count = static_cast<std::size_t>(Model::head_count);
+    static_assert(head_count < 64, "a batch's changed tensors, the images and each head's labels, are bits of one number");
     static constexpr bool losses_known = []<class... Loss>(std::type_identity<std::tuple<Loss...>>) {
         return (loss_on_device<Loss, Machine, stored> && ...);
     }(std::type_identity<typename head_losses<Model>::tuple>{});
