@@ -61,6 +61,8 @@ void check_ten_steps(Strategy s, const Optimizer& optimizer, const train_options
     auto samples = tiny_loader(h, {10, labels});
     trainer on_host{h, s, optimizer, batch{4}, how};
     trainer on_device{d, s, optimizer, batch{4}, how};
+    std::vector<std::vector<float>> before; // with the sets of statistics that the strategy adds
+    for (const auto& t : std::as_const(h).tensors()) before.push_back(copy(t.values));
     int steps = 0;
     for (std::uint64_t epoch = 0; steps < 10; ++epoch) {
         samples.start(epoch);
@@ -77,12 +79,13 @@ void check_ten_steps(Strategy s, const Optimizer& optimizer, const train_options
     CHECK(relative_error(std::as_const(d).parameters(), std::as_const(h).parameters()) < tolerance_of<P>.weights);
     CHECK(relative_error(std::as_const(d).statistics(), std::as_const(h).statistics()) < 5 * tolerance_of<P>.weights);
     // What is frozen stays, to the bit.
-    const dropping_on_host fresh{seed{1}, batch{4}};
-    const auto before = fresh.tensors(), on_the_host = std::as_const(h).tensors(), after = std::as_const(d).tensors();
+    const auto on_the_host = std::as_const(h).tensors(), after = std::as_const(d).tensors();
+    REQUIRE(on_the_host.size() == before.size());
+    REQUIRE(after.size() == before.size());
     for (std::size_t i = 0; i < after.size(); ++i)
-        if (same_bits(before[i].values, on_the_host[i].values)) {
+        if (same_bits(before[i], on_the_host[i].values)) {
             INFO(after[i].name);
-            CHECK(same_bits(before[i].values, after[i].values));
+            CHECK(same_bits(before[i], after[i].values));
         }
 }
 
