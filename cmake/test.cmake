@@ -10,7 +10,7 @@ bootstrap()
 # sources, which take a twentieth of it.
 set(settings -D CMAKE_UNITY_BUILD=ON)
 if(PRESET STREQUAL "dev")
-    list(APPEND settings -D "CMAKE_CXX_FLAGS_DEBUG=-O1 -D_GLIBCXX_ASSERTIONS")
+    list(APPEND settings -D CMAKE_CXX_FLAGS_DEBUG=-O1)
 endif()
 configure_and_build(build_dir ${settings})
 
