@@ -34,6 +34,21 @@ inline vec where_positive(vec condition, vec a) {
     return {{_mm256_and_ps(mask_gt(condition.v[0]), a.v[0]), _mm256_and_ps(mask_gt(condition.v[1]), a.v[1])}};
 }
 
+/// What one register holds: half of the lanes.
+struct part {
+    __m256 v;
+};
+inline constexpr int part_lanes = 8;
+inline part load_part(const float* p) { return {_mm256_loadu_ps(p)}; }
+inline void store(float* p, part a) { _mm256_storeu_ps(p, a.v); }
+inline void stream(float* p, part a) { _mm256_stream_ps(p, a.v); }
+inline part all_of_part(float x) { return {_mm256_set1_ps(x)}; }
+inline part operator+(part a, part b) { return {_mm256_add_ps(a.v, b.v)}; }
+inline part operator-(part a, part b) { return {_mm256_sub_ps(a.v, b.v)}; }
+inline part operator*(part a, part b) { return {_mm256_mul_ps(a.v, b.v)}; }
+inline part multiply_add(part a, part b, part c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+inline part at_least(part floor, part a) { return {_mm256_max_ps(floor.v, a.v)}; }
+
 /// A choice for each lane.
 struct mask {
     __m256 m[2];

@@ -23,6 +23,12 @@ inline vec positive(vec a) { return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v,
 inline vec at_least(vec floor, vec a) { return {_mm512_maskz_max_ps(every_lane, floor.v, a.v)}; }
 inline vec where_positive(vec condition, vec a) { return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(condition.v, _mm512_setzero_ps(), _CMP_GT_OQ), a.v)}; }
 
+/// What one register holds: all lanes.
+using part = vec;
+inline constexpr int part_lanes = 16;
+inline part load_part(const float* p) { return load(p); }
+inline part all_of_part(float x) { return all(x); }
+
 /// A choice for each lane.
 struct mask {
     __mmask16 m;

@@ -40,6 +40,21 @@ inline vec where_positive(vec condition, vec a) {
     return r;
 }
 
+/// What one register holds: a quarter of the lanes.
+struct part {
+    quad v;
+};
+inline constexpr int part_lanes = 4;
+inline part load_part(const float* p) { return {load_quad(p)}; }
+inline void store(float* p, part a) { __builtin_memcpy(p, &a.v, sizeof a.v); }
+inline void stream(float* p, part a) { store(p, a); }
+inline part all_of_part(float x) { return {quad{x, x, x, x}}; }
+inline part operator+(part a, part b) { return {a.v + b.v}; }
+inline part operator-(part a, part b) { return {a.v - b.v}; }
+inline part operator*(part a, part b) { return {a.v * b.v}; }
+inline part multiply_add(part a, part b, part c) { return a * b + c; }
+inline part at_least(part floor, part a) { return {a.v < floor.v ? floor.v : a.v}; }
+
 /// A choice for each lane.
 struct mask {
     quad_mask m[4];

@@ -6,31 +6,51 @@
 // taps long, do fit: in loops the deepest layers took a quarter longer.
 
 /// y + c x. Where c is 1 or -1 that is a sum, which some processors have units for beside those that multiply.
-inline vec add_times(float c, vec x, vec y) { return c == 1 ? y + x : c == -1 ? y - x : multiply_add(all(c), x, y); }
+inline part add_times(float c, part x, part y) { return c == 1 ? y + x : c == -1 ? y - x : multiply_add(all_of_part(c), x, y); }
+inline part times(float c, part x) { return c == 1 ? x : all_of_part(c) * x; }
 
-/// A line of inputs to the values whose products interpolate to a correlation: rows of B^T.
+/// Of a line of inputs the values at 0 and at infinity, rows of B^T: what the line's even and odd elements come to.
 template <int Pairs>
-inline void input_line(const vec* x, int s, vec* y, int t) {
+inline void input_ends(const part* x, part* y) {
     constexpr const winograd_points<Pairs>& points = points_of<Pairs>;
-    vec first = x[2 * Pairs * s], last = x[(2 * Pairs + 1) * s];
+    constexpr int last = 2 * Pairs;
+    if constexpr (points.whole[0] == -1 && points.whole[1] == -points.whole[2]) { // whole[2] (x4 - x2) + (x6 - x0)
+        y[0] = multiply_add(all_of_part(points.whole[2]), x[last - 2] - x[2], x[last] - x[0]);
+        y[1] = multiply_add(all_of_part(points.whole[2]), x[last - 1] - x[3], x[last + 1] - x[1]);
+        return;
+    }
+    y[0] = x[last];
+    y[1] = x[last + 1];
 #pragma GCC unroll 4
     for (int k = 0; k < Pairs; ++k) {
-        first = add_times(points.whole[k], x[2 * k * s], first);
-        last = add_times(points.whole[k], x[(2 * k + 1) * s], last);
+        y[0] = add_times(points.whole[k], x[2 * k], y[0]);
+        y[1] = add_times(points.whole[k], x[2 * k + 1], y[1]);
     }
-    y[0] = first;
-    y[(2 * Pairs + 1) * t] = last;
+}
+
+/// Its values at the points +-p_i.
+template <int Pairs>
+inline void input_pair(int i, const part* x, part* y) {
+    constexpr const winograd_points<Pairs>& points = points_of<Pairs>;
+    part even = x[2 * Pairs], odd = times(points.point[i], x[2 * Pairs - 1]);
 #pragma GCC unroll 4
-    for (int i = 0; i < Pairs; ++i) {
-        vec even = x[2 * Pairs * s], odd = x[(2 * Pairs - 1) * s];
-#pragma GCC unroll 4
-        for (int k = 0; k < Pairs - 1; ++k) {
-            even = add_times(points.without[i][k], x[(2 * k + 2) * s], even);
-            odd = add_times(points.without[i][k], x[(2 * k + 1) * s], odd);
-        }
-        y[(2 * i + 1) * t] = add_times(points.point[i], odd, even);
-        y[(2 * i + 2) * t] = add_times(-points.point[i], odd, even);
+    for (int k = 0; k < Pairs - 1; ++k) {
+        even = add_times(points.without[i][k], x[2 * k + 2], even);
+        odd = add_times(points.point[i] * points.without[i][k], x[2 * k + 1], odd);
     }
+    y[0] = even + odd;
+    y[1] = even - odd;
+}
+
+/// All of them: the values whose products interpolate to a correlation.
+template <int Pairs>
+inline void input_line(const part* x, part* y) {
+    part ends[2];
+    input_ends<Pairs>(x, ends);
+    y[0] = ends[0];
+    y[2 * Pairs + 1] = ends[1];
+#pragma GCC unroll 4
+    for (int i = 0; i < Pairs; ++i) input_pair<Pairs>(i, x, y + 2 * i + 1);
 }
 
 /// A line of `Taps` weights, or of output gradients, to its values at the points: rows of G.
@@ -53,90 +73,131 @@ inline void factor_line(const vec* x, int s, vec* y, int t) {
     }
 }
 
-/// A line of products to `Results` results: rows of A^T.
-template <int Pairs, int Results>
-inline void result_line(const vec* x, int s, vec* y, int t) {
+/// Of a line of products the results 0, 2, 4, ... (`Odd` = 0) or 1, 3, ..., rows of A^T: the former come of the sums of the products at +-p_i, the latter
+/// of their differences.
+template <int Pairs, int Results, int Odd>
+inline void results_of_parity(const part* x, part* y) {
     constexpr const winograd_points<Pairs>& points = points_of<Pairs>;
-    vec sum[Pairs], difference[Pairs];
+    part of[Pairs];
 #pragma GCC unroll 4
-    for (int i = 0; i < Pairs; ++i) {
-        sum[i] = x[(2 * i + 1) * s] + x[(2 * i + 2) * s];
-        difference[i] = x[(2 * i + 1) * s] - x[(2 * i + 2) * s];
-    }
-    vec first = x[0];
+    for (int i = 0; i < Pairs; ++i) of[i] = Odd == 0 ? x[2 * i + 1] + x[2 * i + 2] : x[2 * i + 1] - x[2 * i + 2];
 #pragma GCC unroll 4
-    for (int i = 0; i < Pairs; ++i) first = first + sum[i];
-    y[0] = first;
-#pragma GCC unroll 8
-    for (int k = 1; k < Results; ++k) {
-        const vec* const of = k % 2 == 0 ? sum : difference;
-        vec r = k == Results - 1 ? add_times(points.power[0][k], of[0], x[(2 * Pairs + 1) * s]) : all(points.power[0][k]) * of[0];
+    for (int k = Odd; k < Results; k += 2) {
+        const bool first = k == 0, last = k == Results - 1;
+        part r = times(points.power[0][k], of[0]);
+        if (first) r = r + x[0];
+        if (last) r = add_times(points.power[0][k], of[0], x[2 * Pairs + 1]);
 #pragma GCC unroll 4
         for (int i = 1; i < Pairs; ++i) r = add_times(points.power[i][k], of[i], r);
-        y[k * t] = r;
+        y[k / 2] = r;
     }
+}
+
+/// All of them.
+template <int Pairs, int Results>
+inline void result_line(const part* x, part* y) {
+    part even[(Results + 1) / 2], odd[Results / 2];
+    results_of_parity<Pairs, Results, 0>(x, even);
+    results_of_parity<Pairs, Results, 1>(x, odd);
+#pragma GCC unroll 8
+    for (int k = 0; k < Results; ++k) y[k] = k % 2 == 0 ? even[k / 2] : odd[k / 2];
+}
+
+/// The same address, of which a compiler knows nothing: else it computes those of a whole tile beforehand, and keeps them where the values should be.
+template <class T>
+inline T* hide(T* p) {
+    asm("" : "+r"(p));
+    return p;
 }
 
 /// Loads and stores of a transformed tile fetch the line behind, which is that of the next tile: a processor follows no pattern of so many positions, and
 /// would wait for each line.
-inline vec load_position(const float* p) {
+inline part load_position(const float* p) {
     __builtin_prefetch(p + lanes);
-    return load(p);
+    return load_part(p);
 }
-inline void store_position(float* p, vec a) {
+template <class V>
+inline void store_position(float* p, V a) {
     __builtin_prefetch(p + lanes, 1);
     store(p, a);
 }
 
-template <int Pairs, bool Scaled>
-inline void input_tile(const float* p, std::ptrdiff_t row, const scaling& s, float* out, std::ptrdiff_t position) {
+/// A row of a transformed tile, from what columns came to.
+template <int Pairs>
+inline void store_input_row(const part* x, float* out, std::ptrdiff_t position) {
     constexpr int size = winograd_points<Pairs>::size;
-    vec y[size * size];
-#pragma GCC unroll 1
-    for (int i = 0; i < size; ++i) {
-        vec x[size];
+    part y[size];
+    input_line<Pairs>(x, y);
 #pragma GCC unroll 8
-        for (int j = 0; j < size; ++j) x[j] = Scaled ? read(p + i * row + j * lanes, s) : load(p + i * row + j * lanes);
-        input_line<Pairs>(x, 1, y + size * i, 1);
-    }
-#pragma GCC unroll 1
-    for (int j = 0; j < size; ++j) {
-        vec z[size];
-        input_line<Pairs>(y + j, size, z, 1);
-#pragma GCC unroll 8
-        for (int i = 0; i < size; ++i) store_position(out + (size * i + j) * position, z[i]);
-    }
+    for (int j = 0; j < size; ++j) store_position(out + j * position, y[j]);
 }
 
-/// A tile that leaves the plane, with zeros there. (Behind scale and shift: padding is of the value, not of what it is computed from.)
-inline void copy_tile(const float* plane, const tile_row& r, int size, int x0, const scaling& s, float* copy) {
-    for (int i = 0; i < size; ++i)
+/// The lanes of one register. Two rows at a time, those that read the same elements of columns, for these stay in registers: what lies between the passes
+/// would be half of all stores.
+template <int Pairs>
+inline void input_tile(const float* p, std::ptrdiff_t row, float* out, std::ptrdiff_t position) {
+    constexpr int size = winograd_points<Pairs>::size;
+#pragma GCC unroll 4
+    for (int i = -1; i < Pairs; ++i) {
+        const float* line[size];
+#pragma GCC unroll 8
+        for (int k = 0; k < size; ++k) line[k] = hide(k == 0 ? p : line[k - 1] + row);
+        part y[2][size];
+#pragma GCC unroll 8
         for (int j = 0; j < size; ++j) {
-            const int y = r.y + i, x = x0 + j;
-            const bool inside = y >= 0 && y < r.h && x >= 0 && x < r.w;
-            store(copy + (i * size + j) * lanes, inside ? read(plane + (static_cast<std::ptrdiff_t>(y) * r.w + x) * lanes, s) : zero());
+            part x[size], two[2];
+#pragma GCC unroll 8
+            for (int k = 0; k < size; ++k) x[k] = load_part(line[k] + j * lanes);
+            if (i < 0) input_ends<Pairs>(x, two);
+            else input_pair<Pairs>(i, x, two);
+            y[0][j] = two[0];
+            y[1][j] = two[1];
         }
+        const std::ptrdiff_t next = size * position;
+        store_input_row<Pairs>(y[0], hide(i < 0 ? out : out + (2 * i + 1) * next), position);
+        store_input_row<Pairs>(y[1], hide(i < 0 ? out + (size - 1) * next : out + (2 * i + 2) * next), position);
+    }
 }
 
+/// Rows [y, y + rows) and columns [x, x + columns) of a plane as they are read, with zeros outside it. (Behind scale and shift: padding is of the value,
+/// not of what it is computed from.)
+inline void copy_part(const float* plane, const tile_row& r, int x, int rows, int columns, const scaling& s, float* copy) {
+    const int begin = x < 0 ? -x : 0, end = r.w - x < columns ? r.w - x : columns;
+    for (int i = 0; i < rows; ++i, copy += columns * lanes) {
+        const int y = r.y + i;
+        const bool inside = y >= 0 && y < r.h;
+        const float* const p = plane + (static_cast<std::ptrdiff_t>(y) * r.w + x) * lanes;
+        int j = 0;
+        for (; j < begin; ++j) store(copy + j * lanes, zero());
+        if (inside)
+#pragma GCC unroll 4
+            for (; j < end; ++j) store(copy + j * lanes, read(p + j * lanes, s));
+        for (; j < columns; ++j) store(copy + j * lanes, zero());
+    }
+}
+
+/// Values that are read as they are come from the plane, except at its edge; others are computed for a few tiles at a time, which overlap.
 template <int Pairs>
 inline void input_row(const float* plane, const tile_row& r, const reading& as, float* out) {
-    constexpr int size = winograd_points<Pairs>::size;
+    constexpr int size = winograd_points<Pairs>::size, step = size - 2, most = 4;
     const scaling s = scaling_of(as);
     const bool scaled = as.scale != nullptr || as.relu;
     const bool rows_inside = r.y >= 0 && r.y + size <= r.h;
-    for (int t = 0; t < r.count; ++t, out += lanes) {
-        const int x = r.x + (size - 2) * t;
-        const bool inside = rows_inside && x >= 0 && x + size <= r.w;
+    alignas(64) float copy[size * (most * step + 2) * lanes];
+    for (int t = 0; t < r.count;) {
+        const int x = r.x + step * t;
+        int tiles = 1;
         const float* p = plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x) * lanes;
         std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
-        alignas(64) float copy[size * size * lanes];
-        if (!inside) {
-            copy_tile(plane, r, size, x, s, copy);
+        if (scaled || !rows_inside || x < 0 || x + size > r.w) {
+            if (scaled) tiles = r.count - t < most ? r.count - t : most;
+            const int columns = tiles * step + 2;
+            copy_part(plane, r, x, size, columns, s, copy);
             p = copy;
-            row = size * lanes;
+            row = columns * lanes;
         }
-        if (inside && scaled) input_tile<Pairs, true>(p, row, s, out, r.position);
-        else input_tile<Pairs, false>(p, row, s, out, r.position);
+        for (t += tiles; tiles > 0; --tiles, p += step * lanes, out += lanes)
+            for (int i = 0; i < lanes; i += part_lanes) input_tile<Pairs>(p + i, row, out + i, r.position);
     }
 }
 
@@ -165,7 +226,7 @@ inline void gradient_row(float* plane, const tile_row& r, const norm_reading* no
                         store(plane + i, apply(n, load(norm->z + i), load(plane + i)));
                     }
             }
-            copy_tile(plane, r, taps, x0, scaling_of({}), copy);
+            copy_part(plane, r, x0, taps, taps, scaling_of({}), copy);
             p = copy;
             row = taps * lanes;
         }
@@ -204,78 +265,147 @@ inline void winograd_gradient(float* plane, const tile_row& r, const norm_readin
     return r.size == 6 ? gradient_row_of<2>(plane, r, norm, out) : gradient_row_of<3>(plane, r, norm, out);
 }
 
-/// A value in the middle of a tile of results: about what the others are.
+/// The lanes of one register: where the results of a tile go, and what is done to them.
+struct output_tile {
+    part scale, shift, floor; ///< results are max(floor, x scale + shift)
+    bool accumulate, streams, counts;
+    std::ptrdiff_t row;       ///< elements between rows of the plane
+    int height, width;        ///< of the tile that lie in the plane
+    part origin, sum, square; ///< of statistics
+
+    part apply(part x) const { return at_least(floor, multiply_add(x, scale, shift)); }
+};
+
+/// `Count` results side by side.
+template <int Count>
+inline void put_results(output_tile& o, part* v, float* p) {
+#pragma GCC unroll 8
+    for (int j = 0; j < Count; ++j) v[j] = o.apply(v[j]);
+    if (o.counts) {
+#pragma GCC unroll 8
+        for (int j = 0; j < Count; ++j) {
+            const part d = v[j] - o.origin;
+            o.sum = o.sum + d;
+            o.square = multiply_add(d, d, o.square);
+        }
+    }
+    if (o.accumulate) {
+#pragma GCC unroll 8
+        for (int j = 0; j < Count; ++j) v[j] = v[j] + load_part(p + j * lanes);
+    }
+    if (o.streams) {
+#pragma GCC unroll 8
+        for (int j = 0; j < Count; ++j) stream(p + j * lanes, v[j]);
+    } else {
+#pragma GCC unroll 8
+        for (int j = 0; j < Count; ++j) store(p + j * lanes, v[j]);
+    }
+}
+
+/// The first `o.width` of `Count`. Of copies: what is read by a variable index lies in memory.
+template <int Count>
+inline void put_some(output_tile& o, const part (&results)[Count], float* p) {
+    part v[Count];
+#pragma GCC unroll 8
+    for (int j = 0; j < Count; ++j) v[j] = results[j];
+#pragma GCC unroll 1
+    for (int j = 0; j < o.width; ++j) put_results<1>(o, v + j, p + j * lanes);
+}
+
+/// A result of a tile that does not lie at its edge, where it has one.
 template <int Pairs>
-inline vec inner_result(const float* in, std::ptrdiff_t position, int i) {
+inline part inner_result(const float* in, std::ptrdiff_t position, const output_tile& o) {
     constexpr int size = winograd_points<Pairs>::size, results = size - 2;
-    vec line[size];
+    part line[size], z[results];
 #pragma GCC unroll 1
     for (int j = 0; j < size; ++j) {
-        vec x[size], y[results];
+        part x[size];
 #pragma GCC unroll 8
-        for (int k = 0; k < size; ++k) x[k] = load(in + (size * k + j) * position);
-        result_line<Pairs, results>(x, 1, y, 1);
-        line[j] = i == 0 ? y[0] : y[1];
+        for (int k = 0; k < size; ++k) x[k] = load_part(in + (size * k + j) * position);
+        result_line<Pairs, results>(x, z);
+        line[j] = o.height > 1 ? z[1] : z[0];
     }
-    vec z[results];
-    result_line<Pairs, results>(line, 1, z, 1);
-    return z[i];
+    result_line<Pairs, results>(line, z);
+    return o.apply(o.width > 1 ? z[1] : z[0]);
+}
+
+/// Rows 0, 2, ... or 1, 3, ... of a tile: those that read the same sums or differences, for these stay in registers.
+template <int Pairs, int Odd>
+inline void output_rows(const float* in, std::ptrdiff_t position, output_tile& o, float* p) {
+    constexpr int size = winograd_points<Pairs>::size, results = size - 2, rows = results / 2;
+    part y[rows][size];
+    const std::ptrdiff_t line = size * position;
+#pragma GCC unroll 8
+    for (int j = 0; j < size; ++j, in += position) {
+        part x[size], r[rows];
+        in = hide(in);
+#pragma GCC unroll 8
+        for (int k = 0; k < size; ++k) x[k] = Odd == 0 && k < size - 1 ? load_position(in + k * line) : load_part(in + k * line);
+        results_of_parity<Pairs, results, Odd>(x, r);
+#pragma GCC unroll 4
+        for (int k = 0; k < rows; ++k) y[k][j] = r[k];
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < rows; ++k) {
+        const int i = 2 * k + Odd;
+        if (i >= o.height) break;
+        part z[results];
+        result_line<Pairs, results>(y[k], z);
+        float* const to = p + i * o.row;
+        if (o.width == results) put_results<results>(o, z, to);
+        else put_some(o, z, to);
+    }
+}
+
+inline void stream_tile(const float* lines, int results, int height, int width, float* p, std::ptrdiff_t row) {
+    for (int i = 0; i < height; ++i)
+        for (int j = 0; j < width; ++j) stream(p + i * row + j * lanes, load(lines + (i * results + j) * lanes));
 }
 
 template <int Pairs>
 inline void output_row(const float* in, const tile_row& r, const output_reading& o, float* plane) {
-    constexpr int size = winograd_points<Pairs>::size, results = size - 2;
-    const vec bias = o.bias != nullptr ? load(o.bias) : zero();
-    const bool accumulate = o.accumulate, streams = o.stream && !accumulate;
-    const scaling then = scaling_of(o.then);
+    constexpr int results = winograd_points<Pairs>::size - 2, parts = lanes / part_lanes;
     moments* const m = o.statistics;
-    vec origin = m != nullptr && m->count > 0 ? load(m->origin) : zero(), sum = zero(), square = zero();
-    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
-    const int height = r.h - r.y < results ? r.h - r.y : results;
+    const scaling then = scaling_of(o.then);
+    alignas(64) float scale[lanes], shift[lanes], floor[lanes], sum[lanes]{}, square[lanes]{};
+    store(scale, then.scale);
+    store(shift, o.bias != nullptr ? multiply_add(load(o.bias), then.scale, then.shift) : then.shift);
+    store(floor, then.floor);
+    // Past the caches go whole lines only: those of several registers come together first.
+    const bool streams = o.stream && !o.accumulate, gathers = streams && parts > 1;
+    alignas(64) float lines[parts > 1 ? results * results * lanes : 1];
+    output_tile tile[parts];
+    for (int i = 0; i < parts; ++i) {
+        const int at = i * part_lanes;
+        tile[i] = {load_part(scale + at), load_part(shift + at), load_part(floor + at), o.accumulate, streams && !gathers, m != nullptr,
+                   (gathers ? results : std::ptrdiff_t{r.w}) * lanes, r.h - r.y < results ? r.h - r.y : results, 0,
+                   m != nullptr && m->count > 0 ? load_part(m->origin + at) : all_of_part(0), all_of_part(0), all_of_part(0)};
+    }
     for (int t = 0; t < r.count; ++t, in += lanes) {
-        vec y[size * results];
-#pragma GCC unroll 1
-        for (int j = 0; j < size; ++j) {
-            vec x[size];
-#pragma GCC unroll 8
-            for (int i = 0; i < size; ++i) x[i] = load_position(in + (size * i + j) * r.position);
-            result_line<Pairs, results>(x, 1, y + j, size);
+        const int x0 = r.x + results * t;
+        float* const p = plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x0) * lanes;
+        for (int i = 0; i < parts; ++i) {
+            const int at = i * part_lanes;
+            output_tile& of = tile[i];
+            of.width = r.w - x0 < results ? r.w - x0 : results;
+            of.sum = of.square = all_of_part(0);
+            if (m != nullptr && m->count == 0 && t == 0) of.origin = inner_result<Pairs>(in + at, r.position, of);
+            float* const to = (parts > 1 && gathers ? lines : p) + at;
+            output_rows<Pairs, 0>(in + at, r.position, of, to);
+            output_rows<Pairs, 1>(in + at, r.position, of, to);
+            store(sum + at, load_part(sum + at) + of.sum);
+            store(square + at, load_part(square + at) + of.square);
         }
-        const int x0 = r.x + results * t, width = r.w - x0 < results ? r.w - x0 : results;
-        float* p = plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x0) * lanes;
-        if (m != nullptr && m->count == 0 && t == 0) { // about a pixel that is not at the edge, where there is one
-            vec z[results];
-            result_line<Pairs, results>(height > 1 ? y + size : y, 1, z, 1);
-            origin = (width > 1 ? z[1] : z[0]) + bias;
-        }
-        vec tile_sum = zero(), tile_square = zero();
-#pragma GCC unroll 1
-        for (int i = 0; i < results; ++i) {
-            if (i >= height) break;
-            vec z[results];
-            result_line<Pairs, results>(y + size * i, 1, z, 1);
-#pragma GCC unroll 1
-            for (int j = 0; j < results; ++j) {
-                if (j >= width) break;
-                vec v = apply(then, z[j] + bias);
-                if (m != nullptr) {
-                    const vec d = v - origin;
-                    tile_sum = tile_sum + d;
-                    tile_square = multiply_add(d, d, tile_square);
-                }
-                if (accumulate) v = v + load(p + i * row + j * lanes);
-                if (streams) stream(p + i * row + j * lanes, v);
-                else store(p + i * row + j * lanes, v);
-            }
-        }
-        sum = sum + tile_sum;
-        square = square + tile_square;
+        if constexpr (parts > 1)
+            if (gathers) stream_tile(lines, results, tile[0].height, tile[0].width, p, static_cast<std::ptrdiff_t>(r.w) * lanes);
     }
     if (streams) finish_streams();
     if (m == nullptr) return;
-    add_moments(*m, origin, sum, square);
+    alignas(64) float origin[lanes];
+    for (int i = 0; i < parts; ++i) store(origin + i * part_lanes, tile[i].origin);
+    add_moments(*m, load(origin), load(sum), load(square));
     const int columns = r.w - r.x < results * r.count ? r.w - r.x : results * r.count;
-    m->count += height * columns;
+    m->count += tile[0].height * columns;
 }
 
 inline void winograd_output(const float* in, const tile_row& r, const output_reading& o, float* plane) {
@@ -304,30 +434,34 @@ inline void winograd_weight(int size, const float* w, std::ptrdiff_t step, float
 }
 
 template <int Pairs>
-inline void weight_gradient_tile(const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t part, float* dw) {
+inline void weight_gradient_tile(const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t distance, float* dw) {
     constexpr int size = winograd_points<Pairs>::size;
-    vec y[3 * size];
+    part y[3 * size];
 #pragma GCC unroll 1
     for (int j = 0; j < size; ++j) {
-        vec x[size];
+        part x[size], z[3];
 #pragma GCC unroll 1
         for (int i = 0; i < size; ++i) {
             const float* p = u + (size * i + j) * position;
-            vec s = load(p);
-            for (int k = 1; k < parts; ++k) s = s + load(p + k * part);
+            part s = load_part(p);
+            for (int k = 1; k < parts; ++k) s = s + load_part(p + k * distance);
             x[i] = s;
         }
-        result_line<Pairs, 3>(x, 1, y + j, size);
+        result_line<Pairs, 3>(x, z);
+#pragma GCC unroll 3
+        for (int i = 0; i < 3; ++i) y[size * i + j] = z[i];
     }
 #pragma GCC unroll 1
     for (int i = 0; i < 3; ++i) {
-        vec z[3];
-        result_line<Pairs, 3>(y + size * i, 1, z, 1);
+        part z[3];
+        result_line<Pairs, 3>(y + size * i, z);
 #pragma GCC unroll 3
         for (int j = 0; j < 3; ++j) store(dw + (3 * i + j) * lanes, z[j]);
     }
 }
 
-inline void winograd_weight_gradient(int size, const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t part, float* dw) {
-    return size == 6 ? weight_gradient_tile<2>(u, position, parts, part, dw) : weight_gradient_tile<3>(u, position, parts, part, dw);
+inline void winograd_weight_gradient(int size, const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t distance, float* dw) {
+    for (int i = 0; i < lanes; i += part_lanes)
+        if (size == 6) weight_gradient_tile<2>(u + i, position, parts, distance, dw + i);
+        else weight_gradient_tile<3>(u + i, position, parts, distance, dw + i);
 }
