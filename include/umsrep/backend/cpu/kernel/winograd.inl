@@ -53,24 +53,37 @@ inline void input_line(const part* x, part* y) {
     for (int i = 0; i < Pairs; ++i) input_pair<Pairs>(i, x, y + 2 * i + 1);
 }
 
-/// A line of `Taps` weights, or of output gradients, to its values at the points: rows of G.
+/// Of a line of `Taps` weights, or of output gradients, the values at 0 and at infinity, rows of G.
 template <int Pairs, int Taps>
-inline void factor_line(const vec* x, int s, vec* y, int t) {
+inline void factor_ends(const part* x, part* y) {
+    y[0] = all_of_part(points_of<Pairs>.first_factor) * x[0];
+    y[1] = x[Taps - 1];
+}
+
+/// Its values at the points +-p_i.
+template <int Pairs, int Taps>
+inline void factor_pair(int i, const part* x, part* y) {
     constexpr const winograd_points<Pairs>& points = points_of<Pairs>;
-    y[0] = all(points.first_factor) * x[0];
-    y[(2 * Pairs + 1) * t] = x[(Taps - 1) * s];
-#pragma GCC unroll 4
-    for (int i = 0; i < Pairs; ++i) {
-        vec even = all(points.factor[i][0]) * x[0], odd = all(points.factor[i][1]) * x[s];
-#pragma GCC unroll 4
-        for (int k = 2; k < Taps; ++k) {
-            const vec c = all(points.factor[i][k]);
-            if (k % 2 == 0) even = multiply_add(c, x[k * s], even);
-            else odd = multiply_add(c, x[k * s], odd);
-        }
-        y[(2 * i + 1) * t] = even + odd;
-        y[(2 * i + 2) * t] = even - odd;
+    part even = all_of_part(points.factor[i][0]) * x[0], odd = all_of_part(points.factor[i][1]) * x[1];
+#pragma GCC unroll 8
+    for (int k = 2; k < Taps; ++k) {
+        const part c = all_of_part(points.factor[i][k]);
+        if (k % 2 == 0) even = multiply_add(c, x[k], even);
+        else odd = multiply_add(c, x[k], odd);
     }
+    y[0] = even + odd;
+    y[1] = even - odd;
+}
+
+/// All of them.
+template <int Pairs, int Taps>
+inline void factor_line(const part* x, part* y) {
+    part ends[2];
+    factor_ends<Pairs, Taps>(x, ends);
+    y[0] = ends[0];
+    y[2 * Pairs + 1] = ends[1];
+#pragma GCC unroll 4
+    for (int i = 0; i < Pairs; ++i) factor_pair<Pairs, Taps>(i, x, y + 2 * i + 1);
 }
 
 /// Of a line of products the results 0, 2, 4, ... (`Odd` = 0) or 1, 3, ..., rows of A^T: the former come of the sums of the products at +-p_i, the latter
@@ -116,8 +129,7 @@ inline part load_position(const float* p) {
     __builtin_prefetch(p + lanes);
     return load_part(p);
 }
-template <class V>
-inline void store_position(float* p, V a) {
+inline void store_position(float* p, part a) {
     __builtin_prefetch(p + lanes, 1);
     store(p, a);
 }
@@ -205,64 +217,78 @@ inline void winograd_input(const float* plane, const tile_row& r, const reading&
     return r.size == 6 ? input_row<2>(plane, r, as, out) : input_row<3>(plane, r, as, out);
 }
 
-template <int Pairs, bool Norm>
-inline void gradient_row(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
+/// A row of a transformed tile of output gradients.
+template <int Pairs>
+inline void store_gradient_row(const part* x, float* out, std::ptrdiff_t position) {
+    constexpr int size = winograd_points<Pairs>::size;
+    part y[size];
+    factor_line<Pairs, size - 2>(x, y);
+#pragma GCC unroll 8
+    for (int j = 0; j < size; ++j) store_position(out + j * position, y[j]);
+}
+
+/// The lanes of one register of a tile of output gradients, two rows at a time as in input_tile.
+template <int Pairs>
+inline void gradient_tile(const float* p, std::ptrdiff_t row, float* out, std::ptrdiff_t position) {
     constexpr int size = winograd_points<Pairs>::size, taps = size - 2;
-    norm_backward n{};
-    if constexpr (Norm) n = norm_backward_of(*norm);
-    const bool rows_inside = r.y + taps <= r.h;
-    for (int t = 0; t < r.count; ++t, out += lanes) {
-        const int x0 = r.x + taps * t;
-        alignas(64) float copy[taps * taps * lanes];
-        const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(r.y) * r.w + x0) * lanes;
-        const float* p = plane + at;
-        std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
-        const bool inside = rows_inside && x0 + taps <= r.w;
-        if (!inside) {
-            if constexpr (Norm) {
-                for (int y = r.y; y < r.h && y < r.y + taps; ++y)
-                    for (int x = x0; x < r.w && x < x0 + taps; ++x) {
-                        const std::ptrdiff_t i = (static_cast<std::ptrdiff_t>(y) * r.w + x) * lanes;
-                        store(plane + i, apply(n, load(norm->z + i), load(plane + i)));
-                    }
-            }
-            copy_part(plane, r, x0, taps, taps, scaling_of({}), copy);
-            p = copy;
-            row = taps * lanes;
-        }
-        vec y[taps * size];
-#pragma GCC unroll 1
-        for (int i = 0; i < taps; ++i) {
-            vec x[taps];
+#pragma GCC unroll 4
+    for (int i = -1; i < Pairs; ++i) {
+        const float* line[taps];
 #pragma GCC unroll 8
-            for (int j = 0; j < taps; ++j) {
-                x[j] = load(p + i * row + j * lanes);
-                if constexpr (Norm) {
-                    if (inside) {
-                        x[j] = apply(n, load(norm->z + at + i * row + j * lanes), x[j]);
-                        store(plane + at + i * row + j * lanes, x[j]);
-                    }
-                }
-            }
-            factor_line<Pairs, taps>(x, 1, y + size * i, 1);
-        }
-#pragma GCC unroll 1
-        for (int j = 0; j < size; ++j) {
-            vec z[size];
-            factor_line<Pairs, taps>(y + j, size, z, 1);
+        for (int k = 0; k < taps; ++k) line[k] = hide(k == 0 ? p : line[k - 1] + row);
+        part y[2][taps];
 #pragma GCC unroll 8
-            for (int i = 0; i < size; ++i) store_position(out + (size * i + j) * r.position, z[i]);
+        for (int j = 0; j < taps; ++j) {
+            part x[taps], two[2];
+#pragma GCC unroll 8
+            for (int k = 0; k < taps; ++k) x[k] = load_part(line[k] + j * lanes);
+            if (i < 0) factor_ends<Pairs, taps>(x, two);
+            else factor_pair<Pairs, taps>(i, x, two);
+            y[0][j] = two[0];
+            y[1][j] = two[1];
+        }
+        const std::ptrdiff_t next = size * position;
+        store_gradient_row<Pairs>(y[0], hide(i < 0 ? out : out + (2 * i + 1) * next), position);
+        store_gradient_row<Pairs>(y[1], hide(i < 0 ? out + (size - 1) * next : out + (2 * i + 2) * next), position);
+    }
+}
+
+/// `height` x `width` pixels of a gradient become what a batch-norm's backward makes of them; `at`: elements from the plane's beginning.
+template <int Taps>
+inline void norm_gradient_tile(const norm_backward& n, const norm_reading& norm, float* plane, std::ptrdiff_t at, std::ptrdiff_t row, int height, int width) {
+    for (int i = 0; i < height; ++i, at += row) {
+        const float* const z = norm.z + at;
+        float* const g = plane + at;
+        if (width == Taps) {
+#pragma GCC unroll 8
+            for (int j = 0; j < Taps * lanes; j += lanes) store(g + j, apply(n, load(z + j), load(g + j)));
+        } else {
+            for (int j = 0; j < width * lanes; j += lanes) store(g + j, apply(n, load(z + j), load(g + j)));
         }
     }
 }
 
 template <int Pairs>
-inline void gradient_row_of(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
-    return norm != nullptr ? gradient_row<Pairs, true>(plane, r, norm, out) : gradient_row<Pairs, false>(plane, r, norm, out);
+inline void gradient_row(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
+    constexpr int taps = winograd_points<Pairs>::size - 2;
+    norm_backward n{};
+    if (norm != nullptr) n = norm_backward_of(*norm);
+    const int height = r.h - r.y < taps ? r.h - r.y : taps;
+    const std::ptrdiff_t plane_row = static_cast<std::ptrdiff_t>(r.w) * lanes;
+    alignas(64) float copy[taps * taps * lanes];
+    for (int t = 0; t < r.count; ++t, out += lanes) {
+        const int x = r.x + taps * t, width = r.w - x < taps ? r.w - x : taps;
+        const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(r.y) * r.w + x) * lanes;
+        if (norm != nullptr) norm_gradient_tile<taps>(n, *norm, plane, at, plane_row, height, width);
+        const bool inside = height == taps && width == taps;
+        if (!inside) copy_part(plane, r, x, taps, taps, scaling_of({}), copy);
+        for (int i = 0; i < lanes; i += part_lanes)
+            gradient_tile<Pairs>((inside ? plane + at : copy) + i, inside ? plane_row : taps * lanes, out + i, r.position);
+    }
 }
 
 inline void winograd_gradient(float* plane, const tile_row& r, const norm_reading* norm, float* out) {
-    return r.size == 6 ? gradient_row_of<2>(plane, r, norm, out) : gradient_row_of<3>(plane, r, norm, out);
+    return r.size == 6 ? gradient_row<2>(plane, r, norm, out) : gradient_row<3>(plane, r, norm, out);
 }
 
 /// The lanes of one register: where the results of a tile go, and what is done to them.
@@ -415,22 +441,29 @@ inline void winograd_output(const float* in, const tile_row& r, const output_rea
 template <int Pairs>
 inline void weight_tile(const float* w, std::ptrdiff_t step, float* out, std::ptrdiff_t position) {
     constexpr int size = winograd_points<Pairs>::size;
-    vec x[9], y[3 * size];
-#pragma GCC unroll 9
-    for (int i = 0; i < 9; ++i) x[i] = load(w + i * step);
+    part y[size][3];
 #pragma GCC unroll 3
-    for (int j = 0; j < 3; ++j) factor_line<Pairs, 3>(x + j, 3, y + j, 3);
+    for (int j = 0; j < 3; ++j) {
+        part x[3], z[size];
+#pragma GCC unroll 3
+        for (int i = 0; i < 3; ++i) x[i] = load_part(w + (3 * i + j) * step);
+        factor_line<Pairs, 3>(x, z);
+#pragma GCC unroll 8
+        for (int i = 0; i < size; ++i) y[i][j] = z[i];
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < size; ++i) {
-        vec z[size];
-        factor_line<Pairs, 3>(y + 3 * i, 1, z, 1);
+        part z[size];
+        factor_line<Pairs, 3>(y[i], z);
 #pragma GCC unroll 8
         for (int j = 0; j < size; ++j) store(out + (size * i + j) * position, z[j]);
     }
 }
 
 inline void winograd_weight(int size, const float* w, std::ptrdiff_t step, float* out, std::ptrdiff_t position) {
-    return size == 6 ? weight_tile<2>(w, step, out, position) : weight_tile<3>(w, step, out, position);
+    for (int i = 0; i < lanes; i += part_lanes)
+        if (size == 6) weight_tile<2>(w + i, step, out + i, position);
+        else weight_tile<3>(w + i, step, out + i, position);
 }
 
 template <int Pairs>
