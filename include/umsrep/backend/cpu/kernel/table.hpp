@@ -120,8 +120,8 @@ struct kernel_table {
     void (*winograd_gradient)(float* plane, const tile_row&, const norm_reading* norm, float* out) = nullptr;
     /// 3x3 weights of 16 lanes, taps `step` elements apart, to positions `position` apart: G w G^T.
     void (*winograd_weight)(int size, const float* w, std::ptrdiff_t step, float* out, std::ptrdiff_t position) = nullptr;
-    /// `parts` arrays of positions, summed in order, to 3x3 weight gradients dw[tap][lane]: A^T u A of F(3x3, ...).
-    void (*winograd_weight_gradient)(int size, const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t part, float* dw) = nullptr;
+    /// `parts` arrays of positions, `distance` apart, summed in order, to 3x3 weight gradients dw[tap][lane]: A^T u A of F(3x3, ...).
+    void (*winograd_weight_gradient)(int size, const float* u, std::ptrdiff_t position, int parts, std::ptrdiff_t distance, float* dw) = nullptr;
 
     /// out = reading(in), or out += it.
     void (*read_row)(const float* in, int pixels, const reading&, float* out, bool accumulate) = nullptr;

@@ -39,6 +39,7 @@ struct part {
     __m256 v;
 };
 inline constexpr int part_lanes = 8;
+inline constexpr bool streams_parts = false; ///< half a line each, which goes past the caches slowly
 inline part load_part(const float* p) { return {_mm256_loadu_ps(p)}; }
 inline void store(float* p, part a) { _mm256_storeu_ps(p, a.v); }
 inline void stream(float* p, part a) { _mm256_stream_ps(p, a.v); }

@@ -26,6 +26,7 @@ inline vec where_positive(vec condition, vec a) { return {_mm512_maskz_mov_ps(_m
 /// What one register holds: all lanes.
 using part = vec;
 inline constexpr int part_lanes = 16;
+inline constexpr bool streams_parts = true; ///< a line of memory
 inline part load_part(const float* p) { return load(p); }
 inline part all_of_part(float x) { return all(x); }
 

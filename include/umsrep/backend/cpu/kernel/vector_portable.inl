@@ -45,6 +45,7 @@ struct part {
     quad v;
 };
 inline constexpr int part_lanes = 4;
+inline constexpr bool streams_parts = true; ///< streams are stores
 inline part load_part(const float* p) { return {load_quad(p)}; }
 inline void store(float* p, part a) { __builtin_memcpy(p, &a.v, sizeof a.v); }
 inline void stream(float* p, part a) { store(p, a); }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Winograd's transforms, written once over `vec` for tiles of 6 x 6 (`Pairs` = 2) and 8 x 8 (3); see winograd_points.hpp for the numbers and table.hpp for
-// what each kernel computes. A `..._line` transforms one line, reading elements `s` apart and writing them `t` apart.
-// Loops over lines are not unrolled: a tile does not fit into the registers, and the instructions of sixteen lines do not fit into what a processor keeps
-// decoded. Transforms of inputs took twice as long on a Zen 4, and longest of all to compile. Those of weights, three
-// taps long, do fit: in loops the deepest layers took a quarter longer.
+// Winograd's transforms, written once over `part`, one register, for tiles of 6 x 6 (`Pairs` = 2) and 8 x 8 (3); see winograd_points.hpp for the numbers and
+// table.hpp for what each kernel computes. A `..._line` transforms one line; a tile's columns first, then its rows.
+// A tile does not fit into the registers: so rows go two or three at a time, those that read the same elements, and columns are read again for the next.
 
 /// y + c x. Where c is 1 or -1 that is a sum, which some processors have units for beside those that multiply.
 inline part add_times(float c, part x, part y) { return c == 1 ? y + x : c == -1 ? y - x : multiply_add(all_of_part(c), x, y); }
@@ -14,7 +12,7 @@ template <int Pairs>
 inline void input_ends(const part* x, part* y) {
     constexpr const winograd_points<Pairs>& points = points_of<Pairs>;
     constexpr int last = 2 * Pairs;
-    if constexpr (points.whole[0] == -1 && points.whole[1] == -points.whole[2]) { // whole[2] (x4 - x2) + (x6 - x0)
+    if constexpr (Pairs == 3 && points.whole[0] == -1 && points.whole[1] == -points.whole[2]) { // whole[2] (x4 - x2) + (x6 - x0)
         y[0] = multiply_add(all_of_part(points.whole[2]), x[last - 2] - x[2], x[last] - x[0]);
         y[1] = multiply_add(all_of_part(points.whole[2]), x[last - 1] - x[3], x[last + 1] - x[1]);
         return;
@@ -173,17 +171,17 @@ inline void input_tile(const float* p, std::ptrdiff_t row, float* out, std::ptrd
 
 /// Rows [y, y + rows) and columns [x, x + columns) of a plane as they are read, with zeros outside it. (Behind scale and shift: padding is of the value,
 /// not of what it is computed from.)
-inline void copy_part(const float* plane, const tile_row& r, int x, int rows, int columns, const scaling& s, float* copy) {
-    const int begin = x < 0 ? -x : 0, end = r.w - x < columns ? r.w - x : columns;
+inline void copy_window(const float* plane, const tile_row& r, int x, int rows, int columns, const scaling& s, float* copy) {
+    const int begin = x >= 0 ? 0 : -x < columns ? -x : columns, end = r.w - x < columns ? r.w - x : columns;
     for (int i = 0; i < rows; ++i, copy += columns * lanes) {
         const int y = r.y + i;
-        const bool inside = y >= 0 && y < r.h;
-        const float* const p = plane + (static_cast<std::ptrdiff_t>(y) * r.w + x) * lanes;
+        const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(y) * r.w + x;
         int j = 0;
         for (; j < begin; ++j) store(copy + j * lanes, zero());
-        if (inside)
+        if (y >= 0 && y < r.h) {
 #pragma GCC unroll 4
-            for (; j < end; ++j) store(copy + j * lanes, read(p + j * lanes, s));
+            for (; j < end; ++j) store(copy + j * lanes, read(plane + (row + j) * lanes, s));
+        }
         for (; j < columns; ++j) store(copy + j * lanes, zero());
     }
 }
@@ -199,14 +197,16 @@ inline void input_row(const float* plane, const tile_row& r, const reading& as, 
     for (int t = 0; t < r.count;) {
         const int x = r.x + step * t;
         int tiles = 1;
-        const float* p = plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x) * lanes;
-        std::ptrdiff_t row = static_cast<std::ptrdiff_t>(r.w) * lanes;
+        const float* p = copy;
+        std::ptrdiff_t row = 0;
         if (scaled || !rows_inside || x < 0 || x + size > r.w) {
             if (scaled) tiles = r.count - t < most ? r.count - t : most;
             const int columns = tiles * step + 2;
-            copy_part(plane, r, x, size, columns, s, copy);
-            p = copy;
+            copy_window(plane, r, x, size, columns, s, copy);
             row = columns * lanes;
+        } else {
+            p = plane + (static_cast<std::ptrdiff_t>(r.y) * r.w + x) * lanes;
+            row = static_cast<std::ptrdiff_t>(r.w) * lanes;
         }
         for (t += tiles; tiles > 0; --tiles, p += step * lanes, out += lanes)
             for (int i = 0; i < lanes; i += part_lanes) input_tile<Pairs>(p + i, row, out + i, r.position);
@@ -281,7 +281,7 @@ inline void gradient_row(float* plane, const tile_row& r, const norm_reading* no
         const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(r.y) * r.w + x) * lanes;
         if (norm != nullptr) norm_gradient_tile<taps>(n, *norm, plane, at, plane_row, height, width);
         const bool inside = height == taps && width == taps;
-        if (!inside) copy_part(plane, r, x, taps, taps, scaling_of({}), copy);
+        if (!inside) copy_window(plane, r, x, taps, taps, scaling_of({}), copy);
         for (int i = 0; i < lanes; i += part_lanes)
             gradient_tile<Pairs>((inside ? plane + at : copy) + i, inside ? plane_row : taps * lanes, out + i, r.position);
     }
@@ -319,7 +319,7 @@ inline void put_results(output_tile& o, part* v, float* p) {
 #pragma GCC unroll 8
         for (int j = 0; j < Count; ++j) v[j] = v[j] + load_part(p + j * lanes);
     }
-    if (o.streams) {
+    if (streams_parts && o.streams) {
 #pragma GCC unroll 8
         for (int j = 0; j < Count; ++j) stream(p + j * lanes, v[j]);
     } else {
@@ -328,7 +328,7 @@ inline void put_results(output_tile& o, part* v, float* p) {
     }
 }
 
-/// The first `o.width` of `Count`. Of copies: what is read by a variable index lies in memory.
+/// The first `o.width` of `Count`. Of a copy: `results` themselves, read by a variable index, would lie in memory for whole tiles too.
 template <int Count>
 inline void put_some(output_tile& o, const part (&results)[Count], float* p) {
     part v[Count];
@@ -366,7 +366,7 @@ inline void output_rows(const float* in, std::ptrdiff_t position, output_tile& o
         part x[size], r[rows];
         in = hide(in);
 #pragma GCC unroll 8
-        for (int k = 0; k < size; ++k) x[k] = Odd == 0 && k < size - 1 ? load_position(in + k * line) : load_part(in + k * line);
+        for (int k = 0; k < size; ++k) x[k] = (k == size - 1) == (Odd == 1) ? load_position(in + k * line) : load_part(in + k * line);
         results_of_parity<Pairs, results, Odd>(x, r);
 #pragma GCC unroll 4
         for (int k = 0; k < rows; ++k) y[k][j] = r[k];
@@ -383,6 +383,7 @@ inline void output_rows(const float* in, std::ptrdiff_t position, output_tile& o
     }
 }
 
+/// A tile's results, from where they came together.
 inline void stream_tile(const float* lines, int results, int height, int width, float* p, std::ptrdiff_t row) {
     for (int i = 0; i < height; ++i)
         for (int j = 0; j < width; ++j) stream(p + i * row + j * lanes, load(lines + (i * results + j) * lanes));
@@ -398,8 +399,8 @@ inline void output_row(const float* in, const tile_row& r, const output_reading&
     store(shift, o.bias != nullptr ? multiply_add(load(o.bias), then.scale, then.shift) : then.shift);
     store(floor, then.floor);
     // Past the caches go whole lines only: those of several registers come together first.
-    const bool streams = o.stream && !o.accumulate, gathers = streams && parts > 1;
-    alignas(64) float lines[parts > 1 ? results * results * lanes : 1];
+    const bool streams = o.stream && !o.accumulate, gathers = streams && !streams_parts;
+    alignas(64) float lines[streams_parts ? 1 : results * results * lanes];
     output_tile tile[parts];
     for (int i = 0; i < parts; ++i) {
         const int at = i * part_lanes;
@@ -416,13 +417,13 @@ inline void output_row(const float* in, const tile_row& r, const output_reading&
             of.width = r.w - x0 < results ? r.w - x0 : results;
             of.sum = of.square = all_of_part(0);
             if (m != nullptr && m->count == 0 && t == 0) of.origin = inner_result<Pairs>(in + at, r.position, of);
-            float* const to = (parts > 1 && gathers ? lines : p) + at;
+            float* const to = (gathers ? lines : p) + at;
             output_rows<Pairs, 0>(in + at, r.position, of, to);
             output_rows<Pairs, 1>(in + at, r.position, of, to);
             store(sum + at, load_part(sum + at) + of.sum);
             store(square + at, load_part(square + at) + of.square);
         }
-        if constexpr (parts > 1)
+        if constexpr (!streams_parts)
             if (gathers) stream_tile(lines, results, tile[0].height, tile[0].width, p, static_cast<std::ptrdiff_t>(r.w) * lanes);
     }
     if (streams) finish_streams();
