@@ -40,17 +40,6 @@ inline void input_pair(int i, const part* x, part* y) {
     y[1] = even - odd;
 }
 
-/// All of them: the values whose products interpolate to a correlation.
-template <int Pairs>
-inline void input_line(const part* x, part* y) {
-    part ends[2];
-    input_ends<Pairs>(x, ends);
-    y[0] = ends[0];
-    y[2 * Pairs + 1] = ends[1];
-#pragma GCC unroll 4
-    for (int i = 0; i < Pairs; ++i) input_pair<Pairs>(i, x, y + 2 * i + 1);
-}
-
 /// Of a line of `Taps` weights, or of output gradients, the values at 0 and at infinity, rows of G.
 template <int Pairs, int Taps>
 inline void factor_ends(const part* x, part* y) {
@@ -71,17 +60,6 @@ inline void factor_pair(int i, const part* x, part* y) {
     }
     y[0] = even + odd;
     y[1] = even - odd;
-}
-
-/// All of them.
-template <int Pairs, int Taps>
-inline void factor_line(const part* x, part* y) {
-    part ends[2];
-    factor_ends<Pairs, Taps>(x, ends);
-    y[0] = ends[0];
-    y[2 * Pairs + 1] = ends[1];
-#pragma GCC unroll 4
-    for (int i = 0; i < Pairs; ++i) factor_pair<Pairs, Taps>(i, x, y + 2 * i + 1);
 }
 
 /// Of a line of products the results 0, 2, 4, ... (`Odd` = 0) or 1, 3, ..., rows of A^T: the former come of the sums of the products at +-p_i, the latter
@@ -132,40 +110,65 @@ inline void store_position(float* p, part a) {
     store(p, a);
 }
 
-/// A row of a transformed tile, from what columns came to.
+/// What becomes of a line: of inputs, rows of B^T, or of `Taps` weights or output gradients, rows of G.
 template <int Pairs>
-inline void store_input_row(const part* x, float* out, std::ptrdiff_t position) {
+struct input_lines {
+    static constexpr int length = winograd_points<Pairs>::size;
+    static void ends(const part* x, part* y) { input_ends<Pairs>(x, y); }
+    static void pair(int i, const part* x, part* y) { input_pair<Pairs>(i, x, y); }
+};
+template <int Pairs, int Taps>
+struct factor_lines {
+    static constexpr int length = Taps;
+    static void ends(const part* x, part* y) { factor_ends<Pairs, Taps>(x, y); }
+    static void pair(int i, const part* x, part* y) { factor_pair<Pairs, Taps>(i, x, y); }
+};
+
+/// All values of a line.
+template <int Pairs, class Lines>
+inline void transform_line(const part* x, part* y) {
+    part ends[2];
+    Lines::ends(x, ends);
+    y[0] = ends[0];
+    y[2 * Pairs + 1] = ends[1];
+#pragma GCC unroll 4
+    for (int i = 0; i < Pairs; ++i) Lines::pair(i, x, y + 2 * i + 1);
+}
+
+/// A row of a transformed tile, from what columns came to.
+template <int Pairs, class Lines>
+inline void store_row(const part* x, float* out, std::ptrdiff_t position) {
     constexpr int size = winograd_points<Pairs>::size;
     part y[size];
-    input_line<Pairs>(x, y);
+    transform_line<Pairs, Lines>(x, y);
 #pragma GCC unroll 8
     for (int j = 0; j < size; ++j) store_position(out + j * position, y[j]);
 }
 
-/// The lanes of one register. Two rows at a time, those that read the same elements of columns, for these stay in registers: what lies between the passes
-/// would be half of all stores.
-template <int Pairs>
-inline void input_tile(const float* p, std::ptrdiff_t row, float* out, std::ptrdiff_t position) {
-    constexpr int size = winograd_points<Pairs>::size;
+/// The lanes of one register of a tile. Two rows at a time, those that read the same elements of columns, for these stay in registers: what lies between the
+/// passes would be half of all stores.
+template <int Pairs, class Lines>
+inline void transform_tile(const float* p, std::ptrdiff_t row, float* out, std::ptrdiff_t position) {
+    constexpr int size = winograd_points<Pairs>::size, length = Lines::length;
 #pragma GCC unroll 4
     for (int i = -1; i < Pairs; ++i) {
-        const float* line[size];
+        const float* line[length];
 #pragma GCC unroll 8
-        for (int k = 0; k < size; ++k) line[k] = hide(k == 0 ? p : line[k - 1] + row);
-        part y[2][size];
+        for (int k = 0; k < length; ++k) line[k] = hide(k == 0 ? p : line[k - 1] + row);
+        part y[2][length];
 #pragma GCC unroll 8
-        for (int j = 0; j < size; ++j) {
-            part x[size], two[2];
+        for (int j = 0; j < length; ++j) {
+            part x[length], two[2];
 #pragma GCC unroll 8
-            for (int k = 0; k < size; ++k) x[k] = load_part(line[k] + j * lanes);
-            if (i < 0) input_ends<Pairs>(x, two);
-            else input_pair<Pairs>(i, x, two);
+            for (int k = 0; k < length; ++k) x[k] = load_part(line[k] + j * lanes);
+            if (i < 0) Lines::ends(x, two);
+            else Lines::pair(i, x, two);
             y[0][j] = two[0];
             y[1][j] = two[1];
         }
         const std::ptrdiff_t next = size * position;
-        store_input_row<Pairs>(y[0], hide(i < 0 ? out : out + (2 * i + 1) * next), position);
-        store_input_row<Pairs>(y[1], hide(i < 0 ? out + (size - 1) * next : out + (2 * i + 2) * next), position);
+        store_row<Pairs, Lines>(y[0], hide(i < 0 ? out : out + (2 * i + 1) * next), position);
+        store_row<Pairs, Lines>(y[1], hide(i < 0 ? out + (size - 1) * next : out + (2 * i + 2) * next), position);
     }
 }
 
@@ -209,48 +212,12 @@ inline void input_row(const float* plane, const tile_row& r, const reading& as, 
             row = static_cast<std::ptrdiff_t>(r.w) * lanes;
         }
         for (t += tiles; tiles > 0; --tiles, p += step * lanes, out += lanes)
-            for (int i = 0; i < lanes; i += part_lanes) input_tile<Pairs>(p + i, row, out + i, r.position);
+            for (int i = 0; i < lanes; i += part_lanes) transform_tile<Pairs, input_lines<Pairs>>(p + i, row, out + i, r.position);
     }
 }
 
 inline void winograd_input(const float* plane, const tile_row& r, const reading& as, float* out) {
     return r.size == 6 ? input_row<2>(plane, r, as, out) : input_row<3>(plane, r, as, out);
-}
-
-/// A row of a transformed tile of output gradients.
-template <int Pairs>
-inline void store_gradient_row(const part* x, float* out, std::ptrdiff_t position) {
-    constexpr int size = winograd_points<Pairs>::size;
-    part y[size];
-    factor_line<Pairs, size - 2>(x, y);
-#pragma GCC unroll 8
-    for (int j = 0; j < size; ++j) store_position(out + j * position, y[j]);
-}
-
-/// The lanes of one register of a tile of output gradients, two rows at a time as in input_tile.
-template <int Pairs>
-inline void gradient_tile(const float* p, std::ptrdiff_t row, float* out, std::ptrdiff_t position) {
-    constexpr int size = winograd_points<Pairs>::size, taps = size - 2;
-#pragma GCC unroll 4
-    for (int i = -1; i < Pairs; ++i) {
-        const float* line[taps];
-#pragma GCC unroll 8
-        for (int k = 0; k < taps; ++k) line[k] = hide(k == 0 ? p : line[k - 1] + row);
-        part y[2][taps];
-#pragma GCC unroll 8
-        for (int j = 0; j < taps; ++j) {
-            part x[taps], two[2];
-#pragma GCC unroll 8
-            for (int k = 0; k < taps; ++k) x[k] = load_part(line[k] + j * lanes);
-            if (i < 0) factor_ends<Pairs, taps>(x, two);
-            else factor_pair<Pairs, taps>(i, x, two);
-            y[0][j] = two[0];
-            y[1][j] = two[1];
-        }
-        const std::ptrdiff_t next = size * position;
-        store_gradient_row<Pairs>(y[0], hide(i < 0 ? out : out + (2 * i + 1) * next), position);
-        store_gradient_row<Pairs>(y[1], hide(i < 0 ? out + (size - 1) * next : out + (2 * i + 2) * next), position);
-    }
 }
 
 /// `height` x `width` pixels of a gradient become what a batch-norm's backward makes of them; `at`: elements from the plane's beginning.
@@ -283,7 +250,7 @@ inline void gradient_row(float* plane, const tile_row& r, const norm_reading* no
         const bool inside = height == taps && width == taps;
         if (!inside) copy_window(plane, r, x, taps, taps, scaling_of({}), copy);
         for (int i = 0; i < lanes; i += part_lanes)
-            gradient_tile<Pairs>((inside ? plane + at : copy) + i, inside ? plane_row : taps * lanes, out + i, r.position);
+            transform_tile<Pairs, factor_lines<Pairs, taps>>((inside ? plane + at : copy) + i, inside ? plane_row : taps * lanes, out + i, r.position);
     }
 }
 
@@ -448,14 +415,14 @@ inline void weight_tile(const float* w, std::ptrdiff_t step, float* out, std::pt
         part x[3], z[size];
 #pragma GCC unroll 3
         for (int i = 0; i < 3; ++i) x[i] = load_part(w + (3 * i + j) * step);
-        factor_line<Pairs, 3>(x, z);
+        transform_line<Pairs, factor_lines<Pairs, 3>>(x, z);
 #pragma GCC unroll 8
         for (int i = 0; i < size; ++i) y[i][j] = z[i];
     }
 #pragma GCC unroll 8
     for (int i = 0; i < size; ++i) {
         part z[size];
-        factor_line<Pairs, 3>(y[i], z);
+        transform_line<Pairs, factor_lines<Pairs, 3>>(y[i], z);
 #pragma GCC unroll 8
         for (int j = 0; j < size; ++j) store(out + (size * i + j) * position, z[j]);
     }
