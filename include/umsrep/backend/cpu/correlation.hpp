@@ -80,8 +80,8 @@ private:
     std::ptrdiff_t used_ = 0;
 };
 
-/// Results larger than this are not in the caches any more when the next layer reads them: kernels write them past the caches.
-inline constexpr std::ptrdiff_t streamed_elements = std::ptrdiff_t{1} << 20;
+/// From this size on kernels write results past the caches: those would read all the lines first, only to drop most of them before the next layer comes.
+inline constexpr std::ptrdiff_t streamed_elements = std::ptrdiff_t{1} << 19;
 
 /// Bias in whole blocks, so that kernels may read 16 of every block. Null stays null.
 inline const float* padded_bias(const float* bias, int channels, float* memory) {

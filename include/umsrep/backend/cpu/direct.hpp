@@ -79,7 +79,7 @@ class direct_sums {
 public:
     direct_sums(const kernel_table& k, const direct_plan& p, const pass& c, const float* weights, const float* bias)
         : k_{k}, p_{p}, c_{c}, to_{c.to()}, weights_{weights}, bias_{bias},
-          streams_{!finishes() && !p.result_dense && c.map.batch * stored_elements(to_) > streamed_elements} {}
+          streams_{!finishes() && !p.result_dense && c.map.batch * stored_elements(to_) >= streamed_elements} {}
 
     /// Calls for the products of a band's units [first, last), as many as there may be.
     int calls(int first_unit, int last_unit) const { return p_.y.phases() * p_.x.phases() * (last_unit - first_unit + 1) / 2 * p_.band; }

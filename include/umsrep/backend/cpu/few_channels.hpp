@@ -187,7 +187,7 @@ inline void few_to_many(const kernel_table& k, const pass& c, const few_channels
         for (int i = 0; i < p.window(); ++i)
             for (int l = 0; l < lanes; ++l)
                 weights[(std::ptrdiff_t{b} * p.window() + i) * lanes + l] = b * lanes + l < p.many.c ? c.weight[p.weight_index(i, b * lanes + l)] : 0.0f;
-    const bool streams = p.batch * stored_elements(p.many) > streamed_elements;
+    const bool streams = p.batch * stored_elements(p.many) >= streamed_elements;
     const int bands = bands_of(p.many), band = rows_of_band(p.many);
     c.pool->run(p.bands(), [&](int task, int worker) {
         const int sample = task / bands, first = task % bands * band, last = std::min(p.many.h, first + band);

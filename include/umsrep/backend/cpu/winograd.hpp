@@ -183,7 +183,7 @@ inline void transform_inputs(const kernel_table& k, const pass& c, const winogra
 inline void transform_outputs(const kernel_table& k, const pass& c, const winograd_plan& p, int first, int last, int block, const float* bias, const float* in,
                               std::ptrdiff_t position, moments* statistics) {
     const shape to = c.to();
-    const bool streams = c.map.batch * stored_elements(to) > streamed_elements;
+    const bool streams = c.map.batch * stored_elements(to) >= streamed_elements;
     for_each_stretch(p, first, last, [&](int sample, int row, int column, int count, int at) {
         const located<float> sink = locate(c.out, sample, block);
         if (sink.plane == nullptr) return;
