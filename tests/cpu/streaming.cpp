@@ -32,7 +32,7 @@ bool streams_the_same(std::size_t size, Run run) {
 
 } // namespace
 
-// Only results of more than 16 MB take this way, and none of the other tests has such.
+// Only results of 2 MB and more take this way, and few of the other tests have such.
 TEST_CASE("results written past the caches have the same bits: products, Winograd's filtering") {
     for (const char* const set : {"portable", "avx2", "avx512"}) {
         const cpu_ops::kernel_table* const k = cpu_ops::find_kernels(set);

@@ -149,7 +149,7 @@ TEST_CASE("two parts of one concatenation share no place, so they are steps of t
     const std::vector<node_use> use = prune(g, m);
     const sharing s = fuse(g, m, use, {.slice_block = 4});
     CHECK(s.value == hosts{0, 3, 3, 3, 4, 5});
-    for (const step& one : order_steps(g, m, use, s, recompute(g, m, use, s))) CHECK(one.first == one.last);
+    for (const step& one : order_steps(g, m, use, s, recompute(g, m, use, s), dense_storage)) CHECK(one.first == one.last);
 }
 
 TEST_CASE("a frozen stage has no gradients") {
@@ -162,7 +162,7 @@ TEST_CASE("layers that share a place are one step, and backward mirrors forward"
     const graph g = chain<conv<4, 3>, batch_norm, relu, max_pool<2>>();
     const mode m = training();
     const auto use = prune(g, m);
-    const std::vector<step> steps = order_steps(g, m, use, fuse(g, m, use, dense_storage), hosts(g.nodes.size(), -1));
+    const std::vector<step> steps = order_steps(g, m, use, fuse(g, m, use, dense_storage), hosts(g.nodes.size(), -1), dense_storage);
     CHECK(steps == std::vector<step>{{phase::forward, 1, 1, -1}, {phase::forward, 2, 3, -1}, {phase::forward, 4, 4, -1},
                                      {phase::forward, 5, 5, -1}, {phase::head, 5, 5, 0}, {phase::backward, 5, 5, -1},
                                      {phase::backward, 4, 4, -1}, {phase::backward, 2, 3, -1}, {phase::backward, 1, 1, -1}});

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include <tests/support/graph_writer.hpp>
 #include <umsrep/graph/order.hpp>
 
 #include "random_graph.hpp"
@@ -11,10 +13,10 @@ using namespace umsrep;
 using namespace umsrep::test;
 
 namespace {
-std::vector<step> steps_of(const graph& g, const mode& m) {
+std::vector<step> steps_of(const graph& g, const mode& m, const storage_policy& storage = dense_storage) {
     const auto use = prune(g, m);
-    const sharing share = fuse(g, m, use, dense_storage);
-    return order_steps(g, m, use, share, recompute(g, m, use, share));
+    const sharing share = fuse(g, m, use, storage);
+    return order_steps(g, m, use, share, recompute(g, m, use, share), storage);
 }
 } // namespace
 
@@ -71,4 +73,33 @@ TEST_CASE("the encoder comes first; then every head is finished, backward includ
             }
         }
     }
+}
+
+TEST_CASE("a prediction's step goes on with what its backend computes at once with the beginning; a training step does not") {
+    graph_writer w({1, 8, 8});
+    w.stage("e1");
+    const int skip = w.relu(w.batch_norm(w.conv(0, 4, {.kernel = 3, .padding = 1}))); // nodes 1 to 3
+    w.stage("e2");
+    const int pool = w.pool(skip, op::max_pool, {.kernel = 2, .stride = 2}); // 4
+    const int low = w.relu(pool);                                            // 5, in the pool's place
+    w.head("a", skip);
+    w.pool(skip, op::max_pool, {.kernel = 2, .stride = 2}); // 6: the node before it is not what it reads
+    w.head("b", low);
+    w.conv(low, 2, {}); // 7
+    const graph g = w.finish();
+    const storage_policy joining{.joins = [](const node& first, const node& n) { return first.kind == op::conv && n.kind == op::max_pool; }};
+    const auto forward = [&](const mode& m, const storage_policy& storage) {
+        std::vector<std::pair<int, int>> result;
+        for (const step& s : steps_of(g, m, storage))
+            if (s.what == phase::forward) result.emplace_back(s.first, s.last);
+        return result;
+    };
+    using steps = std::vector<std::pair<int, int>>;
+    const mode predict = infer::value(2), validation = validate::value(2);
+    mode train{};
+    train.training = true;
+    CHECK(forward(predict, joining) == steps{{1, 5}, {6, 6}, {7, 7}});
+    CHECK(forward(validation, joining) == steps{{1, 5}, {6, 6}, {7, 7}});
+    CHECK(forward(predict, dense_storage) == steps{{1, 3}, {4, 5}, {6, 6}, {7, 7}});
+    for (const auto& [first, last] : forward(train, joining)) CHECK((first == 4 || last < 4 || first > 5)); // the pool begins a step of its own
 }

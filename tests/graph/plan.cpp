@@ -20,10 +20,12 @@ constexpr bool few_channels(shape s) { return s.c < 4 || s.plane() == 1; }
 constexpr std::ptrdiff_t in_blocks(shape s) { return few_channels(s) ? s.size() : (s.c + 15) / 16 * 16 * s.plane(); }
 constexpr storage_policy blocked{in_blocks, few_channels};
 constexpr bool pools_apart(const node& n) { return n.kind != op::max_pool && n.kind != op::avg_pool && n.kind != op::batch_norm; }
+constexpr bool pools_behind_convolution(const node& first, const node& n) { return first.kind == op::conv && n.kind == op::max_pool; }
 constexpr bool convolves(const node& n) { return n.kind == op::conv || n.kind == op::conv_transpose; }
 constexpr storage_policy policies[] = {dense_storage, blocked, {in_blocks, few_channels, true, 0}, {in_blocks, few_channels, false, 2},
                                        {in_blocks, few_channels, true, 2}, {.slice_block = 1, .adds_gradients = convolves}, {.slice_block = 2, .reads_slices = pools_apart},
-                                       {.norm_gradients_in_place = false, .slice_block = 2, .writes_slices = pools_apart, .adds_gradients = convolves}};
+                                       {.norm_gradients_in_place = false, .slice_block = 2, .writes_slices = pools_apart, .adds_gradients = convolves},
+                                       {.elements = in_blocks, .dense = few_channels, .defers_norms = true, .concat_block = 2, .joins = pools_behind_convolution}};
 
 std::string text_of(const mode& m) {
     return std::string(m.training ? "train"

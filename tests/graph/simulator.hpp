@@ -35,7 +35,9 @@ public:
         second_runs_.assign(g_.nodes.size(), 0);
         second_reads_.assign(g_.nodes.size(), 0);
         for (const step& s : p_.steps) {
-            for (int i = s.first + 1; i <= s.last; ++i) expect(value_place(i, false) == value_place(i - 1, false), i, "one place for a step's nodes");
+            for (int i = s.first + 1; i <= s.last; ++i)
+                expect(value_place(i, false) == value_place(i - 1, false) || (!m_.training && storage_.joins != nullptr && storage_.joins(g_[s.first], g_[i])),
+                       i, "one place for a step's nodes");
             if (s.what == phase::head) run_head(s);
             else if (s.what != phase::backward)
                 for (int i = s.first; i <= s.last; ++i) forward(i, s.what == phase::recompute);

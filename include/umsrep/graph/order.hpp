@@ -16,7 +16,7 @@ enum class phase : std::uint8_t {
 };
 
 /// A piece of the plan. `first` to `last` are nodes in a chain that share one place ("fused"): a backend may run them as one kernel, or
-/// one after another in place. Backward runs them from last to first.
+/// one after another in place. Backward runs them from last to first. In a prediction a step may go on in another place, see storage_policy::joins.
 struct step {
     phase what = phase::forward;
     int first = 0, last = 0;
@@ -27,7 +27,7 @@ struct step {
 /// The order of work: the encoder forward; then head by head forward, loss and backward, so that no two heads' activations are alive at
 /// once; then the encoder backward. What is computed twice, see recompute, is so before the backward pass of its part.
 constexpr std::vector<step> order_steps(const graph& g, const mode& m, const std::vector<node_use>& use, const sharing& s,
-                                        const std::vector<int>& second) {
+                                        const std::vector<int>& second, const storage_policy& storage) {
     std::vector<step> steps;
     std::vector<int> part(g.nodes.size(), 0); // one, where nothing is computed twice
     if (m.checkpoint) part = parts_of_network(g);
@@ -40,9 +40,9 @@ constexpr std::vector<step> order_steps(const graph& g, const mode& m, const std
     const auto forward = [&](int first, int last) {
         for (int i = first; i < last; ++i) {
             if (!at(i).forward || at(i).given || buffer(i) < 0) continue; // a concatenation left to its readers is no work
-            const bool joins = g[i].kind != op::concat && i > first && !steps.empty() && steps.back().what == phase::forward &&
-                               steps.back().last == i - 1 && g[i].inputs[0] == i - 1 && same_place(i, i - 1) &&
-                               part[static_cast<std::size_t>(i)] == part_of(steps.back());
+            const bool goes_on = g[i].kind != op::concat && i > first && !steps.empty() && steps.back().what == phase::forward &&
+                                 steps.back().last == i - 1 && g[i].inputs[0] == i - 1 && part[static_cast<std::size_t>(i)] == part_of(steps.back());
+            const bool joins = goes_on && (same_place(i, i - 1) || (!m.training && storage.joins != nullptr && storage.joins(g[steps.back().first], g[i])));
             if (joins) steps.back().last = i;
             else steps.push_back({phase::forward, i, i, -1});
         }

@@ -102,7 +102,7 @@ constexpr execution_plan make_unplaced_plan(const graph& g, const mode& m, const
     execution_plan p{};
     p.what = m;
     const std::vector<int> second = recompute(g, m, use, share);
-    p.steps = order_steps(g, m, use, share, second);
+    p.steps = order_steps(g, m, use, share, second, storage);
     p.nodes.resize(g.nodes.size());
 
     // One buffer for each value and each gradient that is nobody's guest.

@@ -21,6 +21,8 @@ struct storage_policy {
     bool (*reads_slices)(const node&) = any_operation; ///< ... where this is so of all who read it, and so write its gradient
     bool (*writes_slices)(const node&) = any_operation; ///< ... and of who writes it, and so reads its gradient
     bool (*adds_gradients)(const node&) = nullptr; ///< an operation writes what it and others give to its input's gradient, if theirs is aside
+    /// In a prediction: the step that begins with `first` goes on with n, which reads its last node, for there is a way to compute both at once.
+    bool (*joins)(const node& first, const node& n) = nullptr;
 };
 
 /// Plain C, H, W; every value is stored.

@@ -37,6 +37,7 @@ struct pass {
     const float* bias = nullptr;   ///< of the result's channels
     reading then{};                ///< behind the bias: scale and shift in whole blocks, ReLU
     moments* statistics = nullptr; ///< of the result, `statistics_rows` x blocks; null: not wanted
+    float* pooled = nullptr;       ///< Winograd's method only: where the largest of each 2 x 2 results go as well, in blocks
     thread_pool* pool = nullptr;
     float* workspace = nullptr;
 

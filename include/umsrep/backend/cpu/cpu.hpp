@@ -57,7 +57,11 @@ struct cpu {
     /// The kernels in use: "avx512", "avx2" or "portable".
     static const char* instruction_set();
 
-    static constexpr storage_policy storage{cpu_ops::stored_elements, cpu_ops::stored_dense, true, cpu_ops::lanes};
+    static constexpr storage_policy storage{.elements = cpu_ops::stored_elements,
+                                            .dense = cpu_ops::stored_dense,
+                                            .defers_norms = true,
+                                            .concat_block = cpu_ops::lanes,
+                                            .joins = cpu_ops::joins<Policy::allows_winograd>};
 
     static constexpr std::ptrdiff_t state_size(const node& n, bool /*batch_statistics*/, bool /*training*/) {
         return n.kind == op::batch_norm ? cpu_ops::norm_state_size(n.in.c) : 0;
@@ -243,6 +247,10 @@ std::size_t cpu<Policy, Families>::forward_convolution(operand_list chain) {
     }
     if ((norm == nullptr || folds) && chain.size() > done && chain[done].n->kind == op::relu && chain[done].out.data == o.out.data) {
         p.then.relu = true;
+        ++done;
+    }
+    if (!measures && chain.size() > done && pools_pairs(*chain[done].n) && chain[done].in[0].data == o.out.data && way_of(p.map, p.adjoint) == way::winograd) {
+        p.pooled = chain[done].out.data;
         ++done;
     }
     run_pass(p);

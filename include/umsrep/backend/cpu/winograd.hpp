@@ -183,13 +183,16 @@ inline void transform_inputs(const kernel_table& k, const pass& c, const winogra
 inline void transform_outputs(const kernel_table& k, const pass& c, const winograd_plan& p, int first, int last, int block, const float* bias, const float* in,
                               std::ptrdiff_t position, moments* statistics) {
     const shape to = c.to();
-    const bool streams = c.map.batch * stored_elements(to) >= streamed_elements;
+    const shape half{to.c, to.h / 2, to.w / 2};
+    const bool streams = c.map.batch * stored_elements(to) >= streamed_elements, pool_streams = c.map.batch * stored_elements(half) >= streamed_elements;
     for_each_stretch(p, first, last, [&](int sample, int row, int column, int count, int at) {
         const located<float> sink = locate(c.out, sample, block);
         if (sink.plane == nullptr) return;
         const auto of_block = [&](const float* all) { return all == nullptr ? nullptr : all + block * lanes; };
         k.winograd_output(in + at * lanes, {p.size, to.h, to.w, p.step() * row, p.step() * column, count, position},
-                          {of_block(bias), {of_block(c.then.scale), of_block(c.then.shift), c.then.relu}, sink.accumulate, streams, statistics}, sink.plane);
+                          {of_block(bias), {of_block(c.then.scale), of_block(c.then.shift), c.then.relu}, sink.accumulate, streams, statistics,
+                           c.pooled == nullptr ? nullptr : block_plane(c.pooled, half, sample, block), c.pooled != nullptr && pool_streams},
+                          sink.plane);
     });
 }
 

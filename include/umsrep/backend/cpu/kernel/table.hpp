@@ -85,6 +85,8 @@ struct output_reading {
     bool accumulate = false;     ///< add to what is there, last
     bool stream = false;         ///< past the caches: for results too large to be there when they are read
     moments* statistics = nullptr;
+    float* pooled = nullptr;     ///< Winograd's results: a plane of half the rows and columns, for the largest of each 2 x 2 as well
+    bool pool_stream = false;
 };
 
 /// One row of a batch-norm's backward pass, 16 channels: g = dy, or where relu is set dy where z scale + shift > 0 and else 0.

@@ -49,6 +49,10 @@ inline part operator-(part a, part b) { return {_mm256_sub_ps(a.v, b.v)}; }
 inline part operator*(part a, part b) { return {_mm256_mul_ps(a.v, b.v)}; }
 inline part multiply_add(part a, part b, part c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 inline part at_least(part floor, part a) { return {_mm256_max_ps(floor.v, a.v)}; }
+/// The larger, the first of equals; NaN where one is.
+inline part larger(part a, part b) {
+    return {_mm256_blendv_ps(a.v, b.v, _mm256_or_ps(_mm256_cmp_ps(b.v, a.v, _CMP_GT_OQ), _mm256_cmp_ps(b.v, b.v, _CMP_UNORD_Q)))};
+}
 
 /// A choice for each lane.
 struct mask {

@@ -39,6 +39,8 @@ inline mask greater(vec a, vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT
 inline mask greater_or_nan(vec a, vec b) { return {static_cast<__mmask16>(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ) | _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q))}; }
 inline mask equal(vec a, vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
 inline vec select(mask m, vec yes, vec no) { return {_mm512_mask_blend_ps(m.m, no.v, yes.v)}; }
+/// The larger, the first of equals; NaN where one is.
+inline part larger(part a, part b) { return select(greater_or_nan(b, a), b, a); }
 /// The nearest integers, and 2^n for integers n in [-126, 127].
 inline vec nearest(vec a) { return {_mm512_maskz_roundscale_ps(every_lane, a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 inline vec power_of_two(vec n) {

@@ -261,9 +261,12 @@ inline void winograd_gradient(float* plane, const tile_row& r, const norm_readin
 /// The lanes of one register: where the results of a tile go, and what is done to them.
 struct output_tile {
     part scale, shift, floor; ///< results are max(floor, x scale + shift)
-    bool accumulate, streams, counts;
+    bool accumulate, streams, pool_streams, counts;
     std::ptrdiff_t row;       ///< elements between rows of the plane
     int height, width;        ///< of the tile that lie in the plane
+    float* pooled;            ///< the tile's first pair of rows and columns; null: the largest are not wanted
+    std::ptrdiff_t pooled_row;
+    part pairs[9];            ///< the larger of two neighbours, of rows 0, 2, ...
     part origin, sum, square; ///< of statistics
 
     part apply(part x) const { return at_least(floor, multiply_add(x, scale, shift)); }
@@ -272,8 +275,6 @@ struct output_tile {
 /// `Count` results side by side.
 template <int Count>
 inline void put_results(output_tile& o, part* v, float* p) {
-#pragma GCC unroll 8
-    for (int j = 0; j < Count; ++j) v[j] = o.apply(v[j]);
     if (o.counts) {
 #pragma GCC unroll 8
         for (int j = 0; j < Count; ++j) {
@@ -292,6 +293,25 @@ inline void put_results(output_tile& o, part* v, float* p) {
     } else {
 #pragma GCC unroll 8
         for (int j = 0; j < Count; ++j) store(p + j * lanes, v[j]);
+    }
+}
+
+/// The largest of 2 x 2 results, from row `i` of a tile, of which rows 0, 2, ... come first. Where they are stored, the next tile's lines are fetched.
+template <int Count>
+inline void pool_results(output_tile& o, int i, const part (&results)[Count]) {
+    constexpr int pairs = Count / 2;
+    float* p = o.pooled + i / 2 * o.pooled_row;
+#pragma GCC unroll 4
+    for (int j = 0; j < pairs; ++j, p += lanes) {
+        part& upper = o.pairs[i / 2 * pairs + j];
+        const part pair = larger(results[2 * j], results[2 * j + 1]);
+        if (i % 2 == 0) {
+            upper = pair;
+            if (!o.pool_streams) __builtin_prefetch(p + pairs * lanes, 1);
+        } else if (2 * j + 1 < o.width) {
+            if (streams_parts && o.pool_streams) stream(p, larger(upper, pair));
+            else store(p, larger(upper, pair));
+        }
     }
 }
 
@@ -344,6 +364,9 @@ inline void output_rows(const float* in, std::ptrdiff_t position, output_tile& o
         if (i >= o.height) break;
         part z[results];
         result_line<Pairs, results>(y[k], z);
+#pragma GCC unroll 8
+        for (int j = 0; j < results; ++j) z[j] = o.apply(z[j]);
+        if (o.pooled != nullptr) pool_results(o, i, z);
         float* const to = p + i * o.row;
         if (o.width == results) put_results<results>(o, z, to);
         else put_some(o, z, to);
@@ -371,8 +394,8 @@ inline void output_row(const float* in, const tile_row& r, const output_reading&
     output_tile tile[parts];
     for (int i = 0; i < parts; ++i) {
         const int at = i * part_lanes;
-        tile[i] = {load_part(scale + at), load_part(shift + at), load_part(floor + at), o.accumulate, streams && !gathers, m != nullptr,
-                   (gathers ? results : std::ptrdiff_t{r.w}) * lanes, r.h - r.y < results ? r.h - r.y : results, 0,
+        tile[i] = {load_part(scale + at), load_part(shift + at), load_part(floor + at), o.accumulate, streams && !gathers, o.pool_stream, m != nullptr,
+                   (gathers ? results : std::ptrdiff_t{r.w}) * lanes, r.h - r.y < results ? r.h - r.y : results, 0, nullptr, std::ptrdiff_t{r.w / 2} * lanes, {},
                    m != nullptr && m->count > 0 ? load_part(m->origin + at) : all_of_part(0), all_of_part(0), all_of_part(0)};
     }
     for (int t = 0; t < r.count; ++t, in += lanes) {
@@ -383,6 +406,7 @@ inline void output_row(const float* in, const tile_row& r, const output_reading&
             output_tile& of = tile[i];
             of.width = r.w - x0 < results ? r.w - x0 : results;
             of.sum = of.square = all_of_part(0);
+            if (o.pooled != nullptr) of.pooled = o.pooled + (static_cast<std::ptrdiff_t>(r.y / 2) * (r.w / 2) + x0 / 2) * lanes + at;
             if (m != nullptr && m->count == 0 && t == 0) of.origin = inner_result<Pairs>(in + at, r.position, of);
             float* const to = (gathers ? lines : p) + at;
             output_rows<Pairs, 0>(in + at, r.position, of, to);
@@ -393,7 +417,7 @@ inline void output_row(const float* in, const tile_row& r, const output_reading&
         if constexpr (!streams_parts)
             if (gathers) stream_tile(lines, results, tile[0].height, tile[0].width, p, static_cast<std::ptrdiff_t>(r.w) * lanes);
     }
-    if (streams) finish_streams();
+    if (streams || o.pool_stream) finish_streams();
     if (m == nullptr) return;
     alignas(64) float origin[lanes];
     for (int i = 0; i < parts; ++i) store(origin + i * part_lanes, tile[i].origin);
