@@ -2,4 +2,4 @@
 #include "network.hpp"
 
 // Compiled once, here; see network_cpu.cpp.
-template struct umsrep::cpu<umsrep::winograd, umsrep::core_families>;
+template struct umsrep::cpu<umsrep::winograd, umsrep::network_families<doppler::network>>;

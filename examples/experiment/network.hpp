@@ -33,8 +33,9 @@ using mask = umsrep::head<Name, umsrep::feature_pyramid<encoder_width>, umsrep::
 template <umsrep::fixed_string Name>
 using restored = umsrep::head<Name, umsrep::seq<umsrep::feature_pyramid<encoder_width, 0>, umsrep::add_image>, umsrep::loss::l1>;
 
-/// One backend for all of them, compiled in kernels.cpp. Decoders enlarge images; nothing else goes beyond the core operations.
-inline constexpr umsrep::cpu_families kernels{.activations = false, .depthwise = false, .group_norm = false, .upsampling = true};
+/// One backend for all of them, compiled in kernels.cpp. Decoders enlarge images; classifiers drop out; nothing else goes beyond the core operations.
+inline constexpr umsrep::cpu_families kernels{
+    .activations = false, .averages = false, .depthwise = false, .dropout = true, .group_norm = false, .upsampling = true};
 using backend = umsrep::cpu<umsrep::winograd, kernels>;
 
 } // namespace experiment

@@ -303,7 +303,7 @@ private:
     /// Lives at one address, so that a model can be moved.
     struct state {
         state(shape image, batch capacity, threads t, seed s)
-            : net{lower<Net>(image)}, pool{t.value}, start{s},
+            : net{detail::graph_for<Net>(image)}, pool{t.value}, start{s},
               parameters{static_cast<std::size_t>(checked(net).parameters)},
               statistics{static_cast<std::size_t>(net.statistics)},
               session{make_session()},

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <umsrep/backend/cpu/cpu.hpp>
-#include <umsrep/backend/reference/reference.hpp>
+#include "kernels.hpp"
 
 template struct umsrep::cpu<>;
 template struct umsrep::cpu<umsrep::winograd, umsrep::core_families>;
+template struct umsrep::cpu<umsrep::winograd, umsrep::test::with_dropout>;
 template struct umsrep::reference<float>;
 template struct umsrep::reference<double>;

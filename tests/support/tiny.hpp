@@ -4,13 +4,8 @@
 #include <cstddef>
 #include <string>
 
+#include <tests/support/kernels.hpp>
 #include <umsrep/umsrep.hpp>
-
-// Compiled once, in kernels.cpp.
-extern template struct umsrep::cpu<>;
-extern template struct umsrep::cpu<umsrep::winograd, umsrep::core_families>;
-extern template struct umsrep::reference<float>;
-extern template struct umsrep::reference<double>;
 
 /// A U-Net with three heads small enough that a test trains it in milliseconds. The network of fixtures/make_network.py.
 namespace umsrep::test {

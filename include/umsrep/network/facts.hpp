@@ -48,10 +48,13 @@ consteval bool mode_fits() {
     else return true;
 }
 
-/// The nodes of a network as a constant.
-template <std::size_t Nodes>
+/// The graph of a network as a constant.
+template <std::size_t Nodes, std::size_t Labels, std::size_t Stages, std::size_t Heads>
 struct fixed_graph {
     std::array<node, Nodes> nodes{};
+    std::array<label, Labels> labels{};
+    std::array<stage_info, Stages> stages{};
+    std::array<head_info, Heads> heads{};
 
     constexpr int size() const { return static_cast<int>(Nodes); }
     constexpr const node& operator[](int i) const { return nodes[static_cast<std::size_t>(i)]; }
@@ -83,12 +86,28 @@ template <class Net>
 consteval auto freeze_graph() {
     static_assert(fits<Net>);
     const graph g = lower<Net>();
-    fixed_graph<summary_of<Net>.nodes> result{};
+    constexpr const summary& all = summary_of<Net>;
+    fixed_graph<all.nodes, all.labels, all.stages, all.heads> result{};
     std::copy(g.nodes.begin(), g.nodes.end(), result.nodes.begin());
+    std::copy(g.labels.begin(), g.labels.end(), result.labels.begin());
+    std::copy(g.stages.begin(), g.stages.end(), result.stages.begin());
+    std::copy(g.heads.begin(), g.heads.end(), result.heads.begin());
     return result;
 }
 template <class Net>
 inline constexpr auto graph_of = freeze_graph<Net>();
+
+/// A copy of the constant, where the size of the image is known: what lowers a network, which grows with it, is then not compiled. Else `lower`.
+template <class Net>
+graph graph_for(shape image) {
+    if constexpr (network_traits<Net>::is_dynamic) return lower<Net>(image);
+    else {
+        constexpr const auto& g = graph_of<Net>;
+        constexpr const summary& all = summary_of<Net>;
+        return {{g.nodes.begin(), g.nodes.end()}, {g.labels.begin(), g.labels.end()}, {g.stages.begin(), g.stages.end()}, {g.heads.begin(), g.heads.end()},
+                all.parameters, all.statistics};
+    }
+}
 
 template <class Net, class Mode, class Layout>
 consteval auto make_roomy_plan() {

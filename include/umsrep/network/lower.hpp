@@ -244,13 +244,13 @@ namespace detail {
 /// What is left of a lowered network when its arrays are gone: a constant of the network's type.
 struct summary {
     misfit error{};
-    std::size_t nodes = 0, heads = 0;
+    std::size_t nodes = 0, labels = 0, stages = 0, heads = 0;
     std::int64_t parameters = 0, statistics = 0;
 };
 template <class Net>
 constexpr summary summarize() {
     const graph g = lower<Net>();
-    return {g.error, g.nodes.size(), g.heads.size(), g.parameters, g.statistics};
+    return {g.error, g.nodes.size(), g.labels.size(), g.stages.size(), g.heads.size(), g.parameters, g.statistics};
 }
 template <class Net>
 inline constexpr summary summary_of = summarize<Net>();

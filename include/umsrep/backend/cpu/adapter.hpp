@@ -66,6 +66,8 @@ struct adapted {
 
 template <cpu_families Families, class T>
 void reference_forward(const operands<T>& o) {
+    if constexpr (Families.averages)
+        if (o.n->kind == op::avg_pool) return reference_ops::forward_avg_pool(o);
     if constexpr (Families.group_norm)
         if (o.n->kind == op::group_norm) return reference_ops::forward_group_norm(o);
     if constexpr (Families.upsampling) {
@@ -75,7 +77,6 @@ void reference_forward(const operands<T>& o) {
     switch (o.n->kind) {
     case op::softmax: return reference_ops::forward_softmax(o);
     case op::max_pool: return reference_ops::forward_max_pool(o);
-    case op::avg_pool: return reference_ops::forward_avg_pool(o);
     case op::global_avg_pool: return reference_ops::forward_global_avg_pool(o);
     case op::concat: return reference_ops::forward_concat(o);
     default: assert(false && "has kernels of its own");
@@ -84,6 +85,8 @@ void reference_forward(const operands<T>& o) {
 
 template <cpu_families Families, class T>
 void reference_backward(const operands<T>& o) {
+    if constexpr (Families.averages)
+        if (o.n->kind == op::avg_pool) return reference_ops::backward_avg_pool(o);
     if constexpr (Families.group_norm)
         if (o.n->kind == op::group_norm) return reference_ops::backward_group_norm(o);
     if constexpr (Families.upsampling) {
@@ -93,7 +96,6 @@ void reference_backward(const operands<T>& o) {
     switch (o.n->kind) {
     case op::softmax: return reference_ops::backward_softmax(o);
     case op::max_pool: return reference_ops::backward_max_pool(o);
-    case op::avg_pool: return reference_ops::backward_avg_pool(o);
     case op::global_avg_pool: return reference_ops::backward_global_avg_pool(o);
     case op::concat: return reference_ops::backward_concat(o);
     default: assert(false && "has kernels of its own");

@@ -321,7 +321,9 @@ void cpu<Policy, Families>::forward_one(const operands<float>& o) {
         break;
     case op::sigmoid: return forward_sigmoid(k, o);
     case op::add: return forward_add(k, o);
-    case op::dropout: return forward_dropout(k, o);
+    case op::dropout:
+        if constexpr (Families.dropout) return forward_dropout(k, o);
+        break;
     case op::linear: return forward_linear(k, o);
     case op::upsample_nearest:
         if constexpr (Families.upsampling) return upsamples_blocks(*o.n) ? forward_upsample_nearest(k, o) : through_reference_forward<Families>(o);
@@ -333,7 +335,9 @@ void cpu<Policy, Families>::forward_one(const operands<float>& o) {
         if constexpr (Families.group_norm) return stored_dense(o.n->in) ? through_reference_forward<Families>(o) : forward_group_norm(k, o);
         break;
     case op::max_pool: return pools_blocks(*o.n) ? forward_max_pool(k, o) : through_reference_forward<Families>(o);
-    case op::avg_pool: return pools_blocks(*o.n) ? forward_avg_pool(k, o) : through_reference_forward<Families>(o);
+    case op::avg_pool:
+        if constexpr (Families.averages) return pools_blocks(*o.n) ? forward_avg_pool(k, o) : through_reference_forward<Families>(o);
+        break;
     case op::global_avg_pool: return pools_blocks(*o.n) ? forward_global_avg_pool(k, o) : through_reference_forward<Families>(o);
     case op::concat: return concatenates_blocks(o) ? forward_concat(k, o) : through_reference_forward<Families>(o);
     default: return through_reference_forward<Families>(o);
@@ -358,7 +362,9 @@ void cpu<Policy, Families>::backward_one(const operands<float>& o) {
         break;
     case op::sigmoid: return backward_sigmoid(k, o);
     case op::add: return backward_add(k, o);
-    case op::dropout: return backward_dropout(k, o);
+    case op::dropout:
+        if constexpr (Families.dropout) return backward_dropout(k, o);
+        break;
     case op::linear: return backward_linear(k, o);
     case op::upsample_nearest:
         if constexpr (Families.upsampling) return upsamples_blocks(*o.n) ? backward_upsample_nearest(k, o) : through_reference_backward<Families>(o);
@@ -370,7 +376,9 @@ void cpu<Policy, Families>::backward_one(const operands<float>& o) {
         if constexpr (Families.group_norm) return stored_dense(o.n->in) ? through_reference_backward<Families>(o) : backward_group_norm(k, o);
         break;
     case op::max_pool: return pools_blocks(*o.n) ? backward_max_pool(k, o) : through_reference_backward<Families>(o);
-    case op::avg_pool: return pools_blocks(*o.n) ? backward_avg_pool(k, o) : through_reference_backward<Families>(o);
+    case op::avg_pool:
+        if constexpr (Families.averages) return pools_blocks(*o.n) ? backward_avg_pool(k, o) : through_reference_backward<Families>(o);
+        break;
     case op::global_avg_pool: return pools_blocks(*o.n) ? backward_global_avg_pool(k, o) : through_reference_backward<Families>(o);
     case op::concat: return concatenates_blocks(o) ? backward_concat(k, o) : through_reference_backward<Families>(o);
     default: return through_reference_backward<Families>(o);

@@ -54,7 +54,7 @@ inline void drop(const kernel_table& k, const operands<float>& o, const parts<co
             m.size = size;
             m.accumulate = out->accumulate;
             m.value = keep;
-            k.rows->drop(m);
+            dropouts(k).drop(m);
         }
     });
 }

@@ -108,11 +108,17 @@ const auto& of_set([[maybe_unused]] const kernel_table& k, Choose choose) {
 #endif
     return choose(portable::families{});
 }
+inline const average_table& averages(const kernel_table& k) {
+    return of_set(k, [](auto set) -> const average_table& { return decltype(set)::averages; });
+}
 inline const blend_table& blends(const kernel_table& k) {
     return of_set(k, [](auto set) -> const blend_table& { return decltype(set)::blends; });
 }
 inline const depthwise_table& depthwises(const kernel_table& k) {
     return of_set(k, [](auto set) -> const depthwise_table& { return decltype(set)::depthwises; });
+}
+inline const dropout_table& dropouts(const kernel_table& k) {
+    return of_set(k, [](auto set) -> const dropout_table& { return decltype(set)::dropouts; });
 }
 inline const activation_table& activations(const kernel_table& k) {
     return of_set(k, [](auto set) -> const activation_table& { return decltype(set)::activations; });

@@ -100,12 +100,12 @@ inline void backward_max_pool(const kernel_table& k, const operands<float>& o) {
 /// The mean under each window; with count_include_pad the zeros of the padding count.
 inline void forward_avg_pool(const kernel_table& k, const operands<float>& o) {
     detail::for_pooled_rows(
-        o, [&](const float* in, const reading& as, const window_row& w, float* out) { k.rows->avg_pool(in, w, as, out, false); });
+        o, [&](const float* in, const reading& as, const window_row& w, float* out) { averages(k).avg_pool(in, w, as, out, false); });
 }
 
 inline void backward_avg_pool(const kernel_table& k, const operands<float>& o) {
     detail::for_pooled_gradient_rows(o, [&](int, int, std::ptrdiff_t, const window_row& w, const float* dy, float* to, bool add) {
-        k.rows->avg_pool_gradient(w, dy, {}, to, add);
+        averages(k).avg_pool_gradient(w, dy, {}, to, add);
     });
 }
 

@@ -55,7 +55,7 @@ inline void forward_upsample_nearest(const kernel_table& k, const operands<float
         const located<const float> in = locate(o.sources[0], sample, block);
         float* const out = block_plane(o.out.data, n.out, sample, block);
         for (int y = first; y < last; ++y)
-            k.rows->avg_pool_gradient(w, in.plane + std::ptrdiff_t{y} * n.in.w * lanes, in.as,
+            averages(k).avg_pool_gradient(w, in.plane + std::ptrdiff_t{y} * n.in.w * lanes, in.as,
                                       out + std::ptrdiff_t{y} * w.rows * w.row_step, false);
     });
 }
@@ -69,7 +69,7 @@ inline void backward_upsample_nearest(const kernel_table& k, const operands<floa
         if (to.plane == nullptr) return;
         const float* const dy = block_plane(o.grad_out.data, n.out, sample, block);
         for (int y = first; y < last; ++y)
-            k.rows->avg_pool(dy + std::ptrdiff_t{y} * w.rows * w.row_step, w, {}, to.plane + std::ptrdiff_t{y} * n.in.w * lanes,
+            averages(k).avg_pool(dy + std::ptrdiff_t{y} * w.rows * w.row_step, w, {}, to.plane + std::ptrdiff_t{y} * n.in.w * lanes,
                              to.accumulate);
     });
 }

@@ -65,7 +65,7 @@ inline multiply_tiles choose_tiles(int units, std::ptrdiff_t distance) {
     constexpr std::make_integer_sequence<int, few_tile_pixels> few;
     if (units < tile_units) return make_tiles<1, 0>(few);
     if (distance == lanes) return make_tiles<tile_units, lanes>(every);
-    return distance == 2 * lanes ? make_tiles<tile_units, 2 * lanes>(every) : make_tiles<tile_units, 0>(few);
+    return distance == 2 * lanes ? make_tiles<tile_units, 2 * lanes>(few) : make_tiles<tile_units, 0>(few);
 }
 
 inline void multiply(const multiply_call& m) {

@@ -93,8 +93,6 @@ struct row_table {
     /// dy to the pixel that was the largest: added to `to`, or, of windows that neither overlap nor leave gaps, overwriting all
     /// of their pixels.
     void (*max_pool_gradient)(const float* in, const window_row&, const reading&, const float* dy, float* to, bool add) = nullptr;
-    void (*avg_pool)(const float* in, const window_row&, const reading&, float* out, bool add) = nullptr;
-    void (*avg_pool_gradient)(const window_row&, const float* dy, const reading&, float* to, bool add) = nullptr;
 
     /// sums += the row's sum, 16 channels.
     void (*sum)(const float* in, int pixels, const reading&, float* sums) = nullptr;
@@ -117,10 +115,15 @@ struct row_table {
     void (*relu_gradient)(const map_row&) = nullptr;
     void (*sigmoid)(const map_row&) = nullptr;
     void (*sigmoid_gradient)(const map_row&) = nullptr;
-    void (*drop)(const map_row&) = nullptr; ///< x times `value` where y > 0, else 0
 };
 
 // Those of families that not every program needs, see families.hpp.
+
+/// See max_pool of row_table.
+struct average_table {
+    void (*avg_pool)(const float* in, const window_row&, const reading&, float* out, bool add) = nullptr;
+    void (*avg_pool_gradient)(const window_row&, const float* dy, const reading&, float* to, bool add) = nullptr;
+};
 
 struct blend_table {
     /// Bilinear interpolation between two rows of a plane, `count` results; and its adjoint, which adds.
@@ -134,6 +137,10 @@ struct depthwise_table {
     void (*depthwise)(const depthwise_row&) = nullptr;
     /// sums, 16 of each tap of the window, += narrow[x] times what the tap sees, over the results. One of the two is read as it is.
     void (*depthwise_products)(const depthwise_row&, const float* narrow, const reading&, float* sums) = nullptr;
+};
+
+struct dropout_table {
+    void (*drop)(const map_row&) = nullptr; ///< x times `value` where y > 0, else 0
 };
 
 /// See the elementwise functions of row_table.

@@ -51,8 +51,8 @@ inline void max_pool(const float* in, const window_row& w, const reading& as, fl
     return max_pool_as<0>(in, w, as, out);
 }
 
-template <int Size, bool Add>
-inline void max_pool_gradient_as(const float* in, const window_row& w, const reading& as, const float* dy, float* to) {
+template <int Size>
+inline void max_pool_gradient_as(const float* in, const window_row& w, const reading& as, const float* dy, float* to, bool add) {
     const scaling s = scaling_of(as);
     for (int x = 0; x < w.results; ++x) {
         const window_columns c = columns_of<Size>(w, x);
@@ -66,14 +66,13 @@ inline void max_pool_gradient_as(const float* in, const window_row& w, const rea
 #pragma GCC unroll 2
             for (int j = 0; j < columns; ++j, ++tap) {
                 vec v = select(equal(winner, all(tap)), g, zero());
-                if constexpr (Add) v = v + load(p + j * step);
+                if (add) v = v + load(p + j * step);
                 store(p + j * step, v);
             }
     }
 }
 inline void max_pool_gradient(const float* in, const window_row& w, const reading& as, const float* dy, float* to, bool add) {
-    if (is_plain_2x2(w)) return add ? max_pool_gradient_as<2, true>(in, w, as, dy, to) : max_pool_gradient_as<2, false>(in, w, as, dy, to);
-    return add ? max_pool_gradient_as<0, true>(in, w, as, dy, to) : max_pool_gradient_as<0, false>(in, w, as, dy, to);
+    return is_plain_2x2(w) ? max_pool_gradient_as<2>(in, w, as, dy, to, add) : max_pool_gradient_as<0>(in, w, as, dy, to, add);
 }
 
 inline vec pixels_of_mean(const window_row& w, const window_columns& c) {
@@ -362,8 +361,6 @@ inline void map(const map_row& m) {
 
 inline constexpr row_table row_kernels{&max_pool,
                                        &max_pool_gradient,
-                                       &avg_pool,
-                                       &avg_pool_gradient,
                                        &sum,
                                        &fill,
                                        &move_lanes,
@@ -375,12 +372,13 @@ inline constexpr row_table row_kernels{&max_pool,
                                        &map<relu_of>,
                                        &map<relu_gradient_of>,
                                        &map<sigmoid_of>,
-                                       &map<sigmoid_gradient_of>,
-                                       &map<drop_of>};
+                                       &map<sigmoid_gradient_of>};
 
 /// Compiled where they are asked for.
 struct families {
+    static constexpr average_table averages{&avg_pool, &avg_pool_gradient};
     static constexpr blend_table blends{&blend_row, &blend_row_gradient};
+    static constexpr dropout_table dropouts{&map<drop_of>};
     static constexpr depthwise_table depthwises{&depthwise, &depthwise_products};
     static constexpr activation_table activations{&map<leaky_relu_of>,          &map<leaky_relu_gradient_of>, &map<gelu_of>,
                                                   &map<gelu_gradient_of>, &map<silu_of>,                &map<silu_gradient_of>};

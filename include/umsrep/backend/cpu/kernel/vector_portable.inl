@@ -56,7 +56,7 @@ inline part operator*(part a, part b) { return {a.v * b.v}; }
 inline part multiply_add(part a, part b, part c) { return a * b + c; }
 inline part at_least(part floor, part a) { return {a.v < floor.v ? floor.v : a.v}; }
 /// The larger, the first of equals; NaN where one is.
-inline part larger(part a, part b) { return {(b.v > a.v) | (b.v != b.v) ? b.v : a.v}; }
+inline part larger(part a, part b) { return {((b.v > a.v) | (b.v != b.v)) ? b.v : a.v}; }
 
 /// A choice for each lane.
 struct mask {
