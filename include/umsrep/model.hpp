@@ -103,7 +103,8 @@ using default_backend = cpu<winograd, network_families<Net>>;
 template <class Net, class Backend = default_backend<Net>>
 class model {
     static_assert(fits<Net>);
-    static_assert(detail::has_families<Net, Backend>, "umsrep: the network needs operations that this backend lacks; name cpu<> or none");
+    static constexpr bool has_families = detail::has_families<Net, Backend>; // named, or compilers would print both types
+    static_assert(has_families, "umsrep: the network needs operations that this backend lacks; name cpu<> or none");
     using traits = network_traits<Net>;
 
 public:

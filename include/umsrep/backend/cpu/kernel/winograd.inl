@@ -12,11 +12,12 @@ template <int Pairs>
 inline void input_ends(const part* x, part* y) {
     constexpr const winograd_points<Pairs>& points = points_of<Pairs>;
     constexpr int last = 2 * Pairs;
-    if constexpr (Pairs == 3 && points.whole[0] == -1 && points.whole[1] == -points.whole[2]) { // whole[2] (x4 - x2) + (x6 - x0)
-        y[0] = multiply_add(all_of_part(points.whole[2]), x[last - 2] - x[2], x[last] - x[0]);
-        y[1] = multiply_add(all_of_part(points.whole[2]), x[last - 1] - x[3], x[last + 1] - x[1]);
-        return;
-    }
+    if constexpr (Pairs == 3) // a condition of its own: compilers look at whole[2] of both sizes else
+        if constexpr (points.whole[0] == -1 && points.whole[1] == -points.whole[2]) { // whole[2] (x4 - x2) + (x6 - x0)
+            y[0] = multiply_add(all_of_part(points.whole[2]), x[last - 2] - x[2], x[last] - x[0]);
+            y[1] = multiply_add(all_of_part(points.whole[2]), x[last - 1] - x[3], x[last + 1] - x[1]);
+            return;
+        }
     y[0] = x[last];
     y[1] = x[last + 1];
 #pragma GCC unroll 4
@@ -301,16 +302,19 @@ template <int Count>
 inline void pool_results(output_tile& o, int i, const part (&results)[Count]) {
     constexpr int pairs = Count / 2;
     float* p = o.pooled + i / 2 * o.pooled_row;
+    const bool fetches = !o.pool_streams && o.width == Count;
 #pragma GCC unroll 4
     for (int j = 0; j < pairs; ++j, p += lanes) {
+        if (2 * j + 1 >= o.width) break;
         part& upper = o.pairs[i / 2 * pairs + j];
         const part pair = larger(results[2 * j], results[2 * j + 1]);
         if (i % 2 == 0) {
             upper = pair;
-            if (!o.pool_streams) __builtin_prefetch(p + pairs * lanes, 1);
-        } else if (2 * j + 1 < o.width) {
-            if (streams_parts && o.pool_streams) stream(p, larger(upper, pair));
-            else store(p, larger(upper, pair));
+            if (fetches) __builtin_prefetch(p + pairs * lanes, 1);
+        } else if (streams_parts && o.pool_streams) {
+            stream(p, larger(upper, pair));
+        } else {
+            store(p, larger(upper, pair));
         }
     }
 }
