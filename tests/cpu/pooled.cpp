@@ -49,7 +49,8 @@ bool joins(const graph& g) {
 
 TEST_CASE("a pool that a convolution computes with its own results has the bits of one that reads them") {
     random_stream r(seed{97}, "pooled");
-    for (const shape image : {shape{16, 4, 4}, shape{16, 12, 24}, shape{24, 37, 53}, shape{48, 13, 30}, shape{140, 18, 11}, shape{260, 16, 16}})
+    int blocks = 0, few_tiles = 0, together = 0; // the ways through Winograd's method
+    for (const shape image : {shape{16, 4, 4}, shape{16, 12, 24}, shape{24, 37, 53}, shape{48, 13, 30}, shape{140, 18, 11}, shape{260, 16, 16}, shape{260, 48, 48}})
         for (const int channels : {16, 40})
             for (const bool norm : {false, true})
                 for (const bool relu : {false, true}) {
@@ -57,11 +58,16 @@ TEST_CASE("a pool that a convolution computes with its own results has the bits 
                     REQUIRE(joins(g));
                     for (const int batch : {1, 3}) {
                         INFO(text_of(g, batch));
+                        const auto plan = cpu_ops::plan_winograd(image.c, {channels, image.h, image.w}, batch, 2);
+                        ++(!plan.together ? blocks : cpu_ops::suits_few_tiles(plan) ? few_tiles : together);
                         const graph_data d = draw_data(g, batch, r);
                         const run_options options{.capacity = batch + 1, .threads = 2, .garbage = std::numeric_limits<float>::quiet_NaN()};
                         CHECK(same_bits(run_graph<step_by_step>(g, infer::value(2), d, options), run_graph<fast>(g, infer::value(2), d, options)));
                     }
                 }
+    CHECK(blocks > 0);
+    CHECK(few_tiles > 0);
+    CHECK(together > 0);
 }
 
 TEST_CASE("... also where both are written past the caches") {

@@ -62,7 +62,7 @@ TEST_CASE("every read of a plan finds the value it needs, on random networks in 
     constexpr seed s{11};
     INFO("seed " << s.value);
     int in_place = 0, accumulated = 0, second = 0, fused = 0, plans = 0, norms = 0, activations = 0, concats = 0, twice = 0;
-    int slices = 0, gradient_slices = 0, nested = 0, sums = 0, handed = 0;
+    int slices = 0, gradient_slices = 0, nested = 0, sums = 0, handed = 0, joined = 0;
     for (std::uint64_t i = 0; i < 1500; ++i) {
         random_stream r(s, "graph", i);
         const graph g = random_graph(r);
@@ -92,7 +92,10 @@ TEST_CASE("every read of a plan finds the value it needs, on random networks in 
                 nested += g[n].kind == op::concat && here.value_slice ? 1 : 0;
                 (g[n].kind == op::concat ? concats : g[n].kind == op::relu ? activations : norms) += here.deferred ? 1 : 0;
             }
-            for (const step& one : p.steps) fused += one.last > one.first ? 1 : 0;
+            for (const step& one : p.steps) {
+                fused += one.last > one.first ? 1 : 0;
+                joined += one.what == phase::forward && p.nodes[static_cast<std::size_t>(one.first)].value != p.nodes[static_cast<std::size_t>(one.last)].value ? 1 : 0;
+            }
             twice += p.count(phase::recompute);
         }
     }
@@ -111,6 +114,7 @@ TEST_CASE("every read of a plan finds the value it needs, on random networks in 
     CHECK(nested > 100);
     CHECK(sums > 500);
     CHECK(handed > 100);
+    CHECK(joined > 20);
 }
 
 TEST_CASE("the frozen stages and the rest, planned apart, find what they need, on random networks") {

@@ -56,7 +56,7 @@ inline void forward_upsample_nearest(const kernel_table& k, const operands<float
         float* const out = block_plane(o.out.data, n.out, sample, block);
         for (int y = first; y < last; ++y)
             averages(k).avg_pool_gradient(w, in.plane + std::ptrdiff_t{y} * n.in.w * lanes, in.as,
-                                      out + std::ptrdiff_t{y} * w.rows * w.row_step, false);
+                                          out + std::ptrdiff_t{y} * w.rows * w.row_step, false);
     });
 }
 
@@ -70,7 +70,7 @@ inline void backward_upsample_nearest(const kernel_table& k, const operands<floa
         const float* const dy = block_plane(o.grad_out.data, n.out, sample, block);
         for (int y = first; y < last; ++y)
             averages(k).avg_pool(dy + std::ptrdiff_t{y} * w.rows * w.row_step, w, {}, to.plane + std::ptrdiff_t{y} * n.in.w * lanes,
-                             to.accumulate);
+                                 to.accumulate);
     });
 }
 
