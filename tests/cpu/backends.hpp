@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <umsrep/backend/cpu/cpu.hpp>
-#include <umsrep/backend/reference/reference.hpp>
-
-// Compiled once, in support/kernels.cpp.
-extern template struct umsrep::reference<float>;
-extern template struct umsrep::reference<double>;
+#include <tests/support/kernels.hpp>
 
 namespace umsrep::test {
 
