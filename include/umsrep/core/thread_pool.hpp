@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -19,8 +21,11 @@ namespace umsrep {
 
 /// Threads that wait for work. `run` executes tasks 0, ..., n - 1 on them and on the calling thread and returns when all are done.
 ///
-/// Which thread takes which task is left open: work must be cut into tasks by its own size, never by the number of threads, and
-/// each task must write its own part of the result. Then the bits do not depend on the number of threads.
+/// Each worker begins with a share of the tasks of its own, in their order, and whoever has done with his takes the last ones of others. So where tasks
+/// are cut alike, from one end of an image to the other, one run after another reads on the same core what it wrote.
+///
+/// All the same, which thread takes which task is left open: work must be cut into tasks by its own size, never by the number of threads,
+/// and each task must write its own part of the result. Then the bits do not depend on the number of threads.
 ///
 /// They compute in the floating-point mode of the thread that calls `run`, so a `flush_denormals` there holds in every task.
 ///
@@ -31,6 +36,7 @@ public:
     /// system refuses a thread.
     explicit thread_pool(int threads) : threads_{threads} {
         if (threads < 1) throw option_error("thread_pool", "at least 1 thread", std::to_string(threads));
+        remaining_ = std::vector<remaining>(static_cast<std::size_t>(threads));
         // A thread that spins keeps another one from its core when there are more threads than cores.
         if (static_cast<unsigned>(threads) > std::thread::hardware_concurrency()) spins_ = 0;
         workers_.reserve(static_cast<std::size_t>(threads - 1));
@@ -62,9 +68,33 @@ public:
 private:
     struct job {
         void* context = nullptr;
-        int tasks = 0;
         void (*call)(void*, int, int) = nullptr;
         floating_point_mode mode = floating_point_mode::current();
+    };
+
+    /// Tasks of one worker's share that nobody has begun.
+    class alignas(64) remaining {
+    public:
+        void set(int begin, int end) { range_.store(packed(begin, end), std::memory_order_relaxed); }
+        int count() const { return count(range_.load(std::memory_order_relaxed)); }
+        int take_first() { // or -1
+            for (std::uint64_t r = range_.load(std::memory_order_relaxed); count(r) > 0;)
+                if (range_.compare_exchange_weak(r, packed(begin(r) + 1, end(r)), std::memory_order_relaxed)) return begin(r);
+            return -1;
+        }
+        int take_last() { // or -1
+            for (std::uint64_t r = range_.load(std::memory_order_relaxed); count(r) > 0;)
+                if (range_.compare_exchange_weak(r, packed(begin(r), end(r) - 1), std::memory_order_relaxed)) return end(r) - 1;
+            return -1;
+        }
+
+    private:
+        static std::uint64_t packed(int begin, int end) { return static_cast<std::uint64_t>(begin) << 32 | static_cast<std::uint64_t>(end); }
+        static int begin(std::uint64_t r) { return static_cast<int>(r >> 32); }
+        static int end(std::uint64_t r) { return static_cast<int>(r & 0xffffffff); }
+        static int count(std::uint64_t r) { return end(r) - begin(r); }
+
+        std::atomic<std::uint64_t> range_{0};
     };
 
     /// Marks the pool as running for as long as it lives.
@@ -93,10 +123,14 @@ private:
             for (int i = 0; i < tasks; ++i) call_task(context, i, 0);
             return;
         }
-        job_ = {context, tasks, call_task, floating_point_mode::current()};
-        next_.store(0, std::memory_order_relaxed);
+        job_ = {context, call_task, floating_point_mode::current()};
+        for (int worker = 0, first = 0; worker < threads_; ++worker) {
+            const int end = static_cast<int>(std::int64_t{tasks} * (worker + 1) / threads_);
+            of(worker).set(first, end);
+            first = end;
+        }
         working_.store(threads_ - 1, std::memory_order_relaxed);
-        generation_.fetch_add(1, std::memory_order_release); // publishes the three lines above
+        generation_.fetch_add(1, std::memory_order_release); // publishes all of the above
         generation_.notify_all();
         take_tasks(0);
         wait_until(working_, [](int workers) { return workers == 0; });
@@ -105,15 +139,26 @@ private:
     }
 
     void take_tasks(int worker) {
-        for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < job_.tasks;) {
+        for (int i; (i = next_task(worker)) >= 0;) {
             try {
                 job_.call(job_.context, i, worker);
             } catch (...) {
                 if (!failed_.exchange(true)) failure_ = std::current_exception(); // seen by run() through working_
-                next_.store(job_.tasks, std::memory_order_relaxed);
+                for (remaining& r : remaining_) r.set(0, 0);
             }
         }
     }
+
+    /// Of the worker's own share, else of the one of which most is left, else -1.
+    int next_task(int worker) {
+        if (const int own = of(worker).take_first(); own >= 0) return own;
+        for (;;) {
+            const auto most = std::max_element(remaining_.begin(), remaining_.end(), [](const remaining& a, const remaining& b) { return a.count() < b.count(); });
+            if (most->count() == 0) return -1;
+            if (const int others = most->take_last(); others >= 0) return others;
+        }
+    }
+    remaining& of(int worker) { return remaining_[static_cast<std::size_t>(worker)]; }
 
     void work(int worker) {
         for (std::uint32_t seen = 0;;) {
@@ -149,7 +194,7 @@ private:
     const int threads_;
     int spins_ = 4096;
     job job_;
-    alignas(64) std::atomic<int> next_{0};
+    std::vector<remaining> remaining_; ///< of each worker
     alignas(64) std::atomic<int> working_{0};
     alignas(64) std::atomic<std::uint32_t> generation_{0};
     std::atomic<bool> busy_{false}, stopping_{false}, failed_{false};

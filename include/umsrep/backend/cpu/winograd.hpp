@@ -40,21 +40,6 @@ struct winograd_plan {
     constexpr int first_of(int index) const {
         return pieces > 1 ? index / pieces * columns + share(columns, pieces, index % pieces).begin : std::min(tiles, index * block);
     }
-    /// Blocks go to tasks in runs, for within a run a task fetches what it reads next: long runs first, single blocks where threads wait for each other.
-    struct run {
-        int first, end;
-    };
-    constexpr run next_run(int first) const { return {first, first + std::clamp((blocks() - first) / (2 * workers), 1, 8)}; }
-    constexpr int runs() const {
-        int count = 0;
-        for (int first = 0; first < blocks(); ++count) first = next_run(first).end;
-        return count;
-    }
-    constexpr run run_of(int task) const {
-        run r = next_run(0);
-        for (; task > 0; --task) r = next_run(r.end);
-        return r;
-    }
     constexpr std::ptrdiff_t workspace() const {
         workspace_cursor cursor;
         cursor.take(out * lanes);
@@ -139,8 +124,8 @@ void for_each_stretch(const winograd_plan& p, int first, int last, F f) {
     }
 }
 
-/// What block `index` fetches of a block of channels, one part of `of_parts` of it: the rows that the next block of the run reads first, or the next row of
-/// tiles where blocks are pieces of one.
+/// What block `index` fetches of a block of channels, one part of `of_parts` of it: the rows that the next block reads first, or the next row of tiles where
+/// blocks are pieces of one. The next block is most likely the same worker's.
 template <class T>
 ahead rows_after(const parts<T>& value, shape s, const winograd_plan& p, int index, int end, int block, int part, int of_parts) {
     const int next = index + p.pieces;
@@ -252,21 +237,18 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
         c.pool->run(p.out * p.in, [&](int i) {
             transform_weights(k, c, p.size, i / p.in, i % p.in, weights_of(i / p.in, 0, i % p.in), weight_position);
         });
-        c.pool->run(p.runs(), [&](int task, int worker) {
+        c.pool->run(p.blocks(), [&](int block, int worker) {
             float* const to = memory + worker * (positions + 1) * slot;
             float* const from = to + slot;
-            const winograd_plan::run blocks = p.run_of(task);
-            for (int block = blocks.first; block < blocks.end; ++block) {
-                const int first = p.first_of(block), last = p.first_of(block + 1);
-                for (int b = 0; b < p.in; ++b) transform_inputs(k, c, p, first, last, b, from + std::ptrdiff_t{b} * p.held * lanes, slot);
-                for (int i = 0; i < positions; ++i) {
-                    const int b = i * p.in / positions, begin = (b * positions + p.in - 1) / p.in, count = ((b + 1) * positions + p.in - 1) / p.in - begin;
-                    multiply_position(k, p, weights + i * weight_position, p.out, from + i * slot, 0, last - first, to + i * slot,
-                                      rows_after(c.in, c.from(), p, block, blocks.end, b, i - begin, count));
-                }
-                for (int b = 0; b < p.out; ++b)
-                    transform_outputs(k, c, p, first, last, b, bias, to + std::ptrdiff_t{b} * p.held * lanes, slot, statistics_of(block, b));
+            const int first = p.first_of(block), last = p.first_of(block + 1);
+            for (int b = 0; b < p.in; ++b) transform_inputs(k, c, p, first, last, b, from + std::ptrdiff_t{b} * p.held * lanes, slot);
+            for (int i = 0; i < positions; ++i) {
+                const int b = i * p.in / positions, begin = (b * positions + p.in - 1) / p.in, count = ((b + 1) * positions + p.in - 1) / p.in - begin;
+                multiply_position(k, p, weights + i * weight_position, p.out, from + i * slot, 0, last - first, to + i * slot,
+                                  rows_after(c.in, c.from(), p, block, p.blocks(), b, i - begin, count));
             }
+            for (int b = 0; b < p.out; ++b)
+                transform_outputs(k, c, p, first, last, b, bias, to + std::ptrdiff_t{b} * p.held * lanes, slot, statistics_of(block, b));
         });
         return;
     }
