@@ -91,7 +91,8 @@ public:
         std::int64_t elements = std::int64_t{g.parameters} + g.statistics + (plan.arena + umsrep::border_of(g, plan, Backend::storage)) * o.batch;
         if constexpr (requires { Backend::state_size(g[0], false, false); }) // a device knows only when it has asked its libraries
             elements += umsrep::state_of(g, plan, Backend::state_size) +
-                        umsrep::workspace_of(g, plan, Backend::workspace_size, o.batch, o.threads);
+                        umsrep::workspace_of(g, plan, Backend::workspace_size, o.batch, o.threads) +
+                        umsrep::worker_memory_of<Backend>(g, plan, o.batch, o.threads) * o.threads;
         this->macs = o.batch * umsrep::macs(g, plan);
         this->planned_bytes = elements * Backend::scalar_bytes;
         result_ = this->model_.predict(this->data_.images);

@@ -25,7 +25,7 @@ struct operation {
     int batch;
     thread_pool pool;
     std::vector<T> in[2], out, weight, bias, running_mean, running_var, state;
-    std::vector<T> grad_out, grad_in[2], grad_weight, grad_bias, workspace;
+    std::vector<T> grad_out, grad_in[2], grad_weight, grad_bias, workspace, workers;
     random_stream random{seed{1}, "dropout"};
     operands<T> o;
 
@@ -50,11 +50,15 @@ struct operation {
             for (auto* v : {&running_mean, &running_var}) fill(*v, n.in.c);
         for (T& v : running_var) v = v * v + T(0.5);
         fill(state, Backend::state_size(n, true, true));
-        fill(workspace, Backend::workspace_size(n, batch, threads));
+        fill(workspace, Backend::workspace_size(n, batch, threads, true));
+        std::ptrdiff_t of_worker = 0;
+        if constexpr (requires { Backend::worker_size; }) of_worker = Backend::worker_size(n, batch, threads, true);
+        fill(workers, of_worker * threads);
 
         o.n = &n;
         o.pool = &pool;
         o.workspace = workspace.data();
+        o.workers = {workers.data(), of_worker};
         for (const std::size_t i : {0u, 1u}) {
             o.in[i] = {in[i].data(), batch, in_shape[i]};
             o.grad_in[i] = {grad_in[i].data(), batch, in_shape[i]};

@@ -47,7 +47,7 @@ TEST_CASE("a workspace is enough for every batch up to the capacity, also where 
     execution_plan p;
     p.nodes.resize(g.nodes.size());
     p.nodes.back().value = 0;
-    const auto size = [](const node&, int batch, int threads) { return std::ptrdiff_t{batch == 3 ? 700 : 100 * batch * threads}; };
+    const auto size = [](const node&, int batch, int threads, bool) { return std::ptrdiff_t{batch == 3 ? 700 : 100 * batch * threads}; };
     CHECK(workspace_of(g, p, size, 2, 1) == 200);
     CHECK(workspace_of(g, p, size, 5, 1) == 700);
     CHECK(workspace_of(g, p, size, 5, 2) == 1000);

@@ -25,14 +25,14 @@ constexpr std::int64_t e1_macs = 64 * 4 * 9, e2_macs = 16 * 8 * 4 * 9, transpose
 struct half {
     static constexpr storage_policy storage = dense_storage;
     static constexpr std::ptrdiff_t state_size(const node&, bool, bool) { return 0; }
-    static constexpr std::ptrdiff_t workspace_size(const node&, int, int) { return 0; }
+    static constexpr std::ptrdiff_t workspace_size(const node&, int, int, bool) { return 0; }
     static constexpr int scalar_bytes = 2;
 };
 struct padded {
     static constexpr storage_policy storage{[](shape s) { return std::ptrdiff_t{(s.c + 15) / 16 * 16} * s.h * s.w; },
                                             [](shape s) { return s.c < 4; }};
     static constexpr std::ptrdiff_t state_size(const node& n, bool, bool) { return n.kind == op::batch_norm ? 4 * n.in.c : 0; }
-    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads) {
+    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads, bool) {
         return n.kind == op::conv ? std::ptrdiff_t{batch} * threads * n.in.size() : 0;
     }
     static constexpr int scalar_bytes = 4;

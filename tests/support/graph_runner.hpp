@@ -23,7 +23,7 @@ graph_result run_graph(const graph& g, const mode& m, const graph_data& d, run_o
     thread_pool pool{options.threads};
     const auto memory = std::make_shared<executor_memory<T>>();
     executor<Backend> e(g, m, std::max(options.capacity, d.batch), pool, memory);
-    for (auto* part : {&memory->arena, &memory->workspace, &memory->saved, &memory->border})
+    for (auto* part : {&memory->arena, &memory->workspace, &memory->workers, &memory->saved, &memory->border})
         std::fill_n(part->data(), part->size(), static_cast<T>(options.garbage));
 
     const std::vector<T> parameters(d.parameters.begin(), d.parameters.end());

@@ -34,6 +34,7 @@ struct model_arrays {
 template <class T>
 struct executor_memory {
     aligned_array<T> arena, workspace;
+    aligned_array<T> workers; ///< of each worker of the pool, one after another
     aligned_array<T> saved;  ///< the nodes' states, from forward to backward
     aligned_array<T> border; ///< plain copies of what the backend stores in a layout of its own
 
@@ -72,6 +73,7 @@ public:
         const std::ptrdiff_t saved = place_states(g, plan_, Backend::state_size, keep);
         memory_->reserve(memory_->arena, plan_.arena * capacity);
         memory_->reserve(memory_->workspace, workspace_of(g, plan_, Backend::workspace_size, capacity, pool.threads()));
+        memory_->reserve(memory_->workers, worker_memory_of<Backend>(g, plan_, capacity, pool.threads()) * pool.threads());
         memory_->reserve(memory_->saved, saved);
         memory_->reserve(memory_->border, border_of(g, plan_, Backend::storage) * capacity);
 
@@ -223,6 +225,7 @@ private:
         o.n = &x;
         o.pool = pool_;
         o.workspace = memory_->workspace.data();
+        o.workers = {memory_->workers.data(), static_cast<std::ptrdiff_t>(memory_->workers.size()) / pool_->threads()};
         o.state = state(i);
         for (std::size_t k = 0; k < 2; ++k)
             if (x.inputs[k] >= 0) {

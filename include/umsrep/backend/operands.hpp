@@ -39,6 +39,16 @@ struct parts {
     constexpr const part<T>* end() const { return p.data() + count; }
 };
 
+/// Scratch memory that a worker of the pool has for itself, at the same place for every op: what a core writes there it has written before, and no other core
+/// has to give it up.
+template <class T>
+struct worker_memory {
+    T* data = nullptr;
+    std::ptrdiff_t size = 0; ///< elements of each worker, at least worker_size(node, batch, threads, training)
+
+    constexpr T* of(int worker) const { return data + worker * size; }
+};
+
 /// Everything that one op reads and writes, forward and backward. A pointer or view that is null is not there (no bias) or not
 /// wanted (the gradient of a frozen weight, of the network's input). Views of values that a plan does not store whole, see
 /// storage_policy, have no data, but still their batch size and shape; a backend that defers nothing needs no parts.
@@ -46,7 +56,8 @@ template <class T>
 struct operands {
     const node* n = nullptr;
     thread_pool* pool = nullptr;
-    T* workspace = nullptr;                 ///< at least workspace_size(node, batch, threads) elements
+    T* workspace = nullptr;                 ///< at least workspace_size(node, batch, threads, training) elements
+    worker_memory<T> workers;               ///< where the backend has a worker_size
     T* state = nullptr;                     ///< state_size(node, ...) elements on a 64-byte boundary, kept from forward to backward
 
     std::array<tensor_view<const T>, 2> in; ///< forward; backward too where the op needs it (see graph/differentiate.hpp)

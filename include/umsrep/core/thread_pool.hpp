@@ -61,14 +61,36 @@ public:
     template <class Task>
         requires(std::is_invocable_v<Task&, int> || std::is_invocable_v<Task&, int, int>)
     void run(int tasks, Task&& task) {
-        run_any(tasks, const_cast<void*>(static_cast<const void*>(std::addressof(task))),
-                [](void* context, int i, int worker) { call(*static_cast<std::remove_reference_t<Task>*>(context), i, worker); });
+        run_any(tasks, const_cast<void*>(static_cast<const void*>(std::addressof(task))), [](void* context, thread_pool& pool, int worker) {
+            auto& each = *static_cast<std::remove_reference_t<Task>*>(context);
+            for (int i; (i = pool.next_task(worker)) >= 0;) {
+                if constexpr (std::is_invocable_v<Task&, int, int>) each(i, worker);
+                else each(i);
+            }
+        });
+    }
+
+    /// Calls `task(i, state)` with what `state_of(worker)` returns: each worker that takes a task calls it once, before its first.
+    template <class StateOf, class Task>
+    void run(int tasks, StateOf&& state_of, Task&& task) {
+        struct both {
+            StateOf& state_of;
+            Task& task;
+        } both_of{state_of, task};
+        run_any(tasks, &both_of, [](void* context, thread_pool& pool, int worker) {
+            const both& of = *static_cast<both*>(context);
+            int i = pool.next_task(worker);
+            if (i < 0) return;
+            for (auto state = of.state_of(worker); i >= 0; i = pool.next_task(worker)) of.task(i, state);
+        });
     }
 
 private:
+    using loop = void (*)(void* context, thread_pool& pool, int worker); ///< takes tasks until none is left
+
     struct job {
         void* context = nullptr;
-        void (*call)(void*, int, int) = nullptr;
+        loop of_worker = nullptr;
         floating_point_mode mode = floating_point_mode::current();
     };
 
@@ -109,21 +131,15 @@ private:
         claim& operator=(const claim&) = delete;
     };
 
-    template <class Task>
-    static void call(Task& task, int i, int worker) {
-        if constexpr (std::is_invocable_v<Task&, int, int>) task(i, worker);
-        else task(i);
-    }
-
     /// `run` of any type of task: compiled once, not once for each.
-    void run_any(int tasks, void* context, void (*call_task)(void*, int, int)) {
+    void run_any(int tasks, void* context, loop of_worker) {
         if (tasks <= 0) return;
         const claim claimed{busy_};
         if (threads_ == 1 || tasks == 1) {
-            for (int i = 0; i < tasks; ++i) call_task(context, i, 0);
-            return;
+            of(0).set(0, tasks);
+            return of_worker(context, *this, 0);
         }
-        job_ = {context, call_task, floating_point_mode::current()};
+        job_ = {context, of_worker, floating_point_mode::current()};
         for (int worker = 0, first = 0; worker < threads_; ++worker) {
             const int end = static_cast<int>(std::int64_t{tasks} * (worker + 1) / threads_);
             of(worker).set(first, end);
@@ -139,13 +155,11 @@ private:
     }
 
     void take_tasks(int worker) {
-        for (int i; (i = next_task(worker)) >= 0;) {
-            try {
-                job_.call(job_.context, i, worker);
-            } catch (...) {
-                if (!failed_.exchange(true)) failure_ = std::current_exception(); // seen by run() through working_
-                for (remaining& r : remaining_) r.set(0, 0);
-            }
+        try {
+            job_.of_worker(job_.context, *this, worker);
+        } catch (...) {
+            if (!failed_.exchange(true)) failure_ = std::current_exception(); // seen by run() through working_
+            for (remaining& r : remaining_) r.set(0, 0);
         }
     }
 

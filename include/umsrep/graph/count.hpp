@@ -44,14 +44,21 @@ constexpr std::int64_t trained_parameters(const Graph& g, const Plan& p) {
 }
 
 /// Elements of workspace that the ops of a plan need, one after another, for batches of up to `capacity`: the most that one needs.
-/// `size(node, batch, threads)`; a small batch may need more than a large one, where it is computed in another way.
+/// `size(node, batch, threads, training)`; a small batch may need more than a large one, where it is computed in another way.
 template <class Graph, class Plan, class Size>
 constexpr std::ptrdiff_t workspace_of(const Graph& g, const Plan& p, Size size, int capacity, int threads) {
     std::ptrdiff_t most = 0;
     for (int i = 1; i < g.size(); ++i)
         for (int batch = p.nodes[static_cast<std::size_t>(i)].runs() ? capacity : 0; batch > 0; --batch)
-            most = std::max<std::ptrdiff_t>(most, size(g[i], batch, threads));
+            most = std::max<std::ptrdiff_t>(most, size(g[i], batch, threads, p.what.training));
     return most;
+}
+
+/// Elements of memory that one worker of a pool needs for itself, the same way; 0 for a backend that has no worker_size.
+template <class Backend, class Graph, class Plan>
+constexpr std::ptrdiff_t worker_memory_of(const Graph& g, const Plan& p, int capacity, int threads) {
+    if constexpr (requires { Backend::worker_size; }) return round_to_granularity(workspace_of(g, p, Backend::worker_size, capacity, threads));
+    else return 0;
 }
 
 /// Elements of state that the ops of a plan keep from forward to backward, one after another, each at a multiple of the arena's

@@ -22,7 +22,7 @@ struct dense_float {
     static constexpr std::ptrdiff_t state_size(const node& n, bool batch_statistics, bool /*training*/) {
         return n.kind == op::batch_norm && batch_statistics ? 2 * std::ptrdiff_t{n.in.c} : 0;
     }
-    static constexpr std::ptrdiff_t workspace_size(const node&, int /*batch*/, int /*threads*/) { return 0; }
+    static constexpr std::ptrdiff_t workspace_size(const node&, int /*batch*/, int /*threads*/, bool /*training*/) { return 0; }
     static constexpr int scalar_bytes = 4;
 };
 
@@ -173,8 +173,9 @@ struct memory {
     std::int64_t arena = 0;            ///< what is allocated for activations and their gradients together
     std::int64_t saved_statistics = 0; ///< of batch-norms, from forward to backward
     std::int64_t workspace = 0;        ///< the backend's scratch
+    std::int64_t workers = 0;          ///< the same, what each thread has for itself
     std::int64_t border = 0;           ///< plain copies of what the backend stores in a layout of its own: images, a head's result
-    constexpr std::int64_t total() const { return parameters + gradients + moments + arena + saved_statistics + workspace + border; }
+    constexpr std::int64_t total() const { return parameters + gradients + moments + arena + saved_statistics + workspace + workers + border; }
     friend constexpr bool operator==(const memory&, const memory&) = default;
 };
 
@@ -195,6 +196,7 @@ constexpr memory memory_of(batch n, int moments_per_parameter = 2, threads t = t
             use.arena * samples,
             state_of(detail::graph_of<Net>, p, Layout::state_size) * scalar,
             workspace_of(detail::graph_of<Net>, p, Layout::workspace_size, n.value, t.value) * scalar,
+            worker_memory_of<Layout>(detail::graph_of<Net>, p, n.value, t.value) * t.value * scalar,
             border_of(detail::graph_of<Net>, p, Layout::storage) * samples};
 }
 
@@ -247,12 +249,13 @@ constexpr memory training_memory(batch n, int moments_per_parameter = 2, threads
         whole.arena = std::max(whole.arena, other.arena);
         whole.saved_statistics = std::max(whole.saved_statistics, other.saved_statistics);
         whole.workspace = std::max(whole.workspace, other.workspace);
+        whole.workers = std::max(whole.workers, other.workers);
         whole.border = std::max(whole.border, other.border);
     };
     constexpr mode one_step = Strategy::value(network_traits<Net>::stage_count);
     constexpr int heads = network_traits<Net>::head_count;
     if constexpr (Strategy::tasks == scheme::alternating) {
-        whole.activations = whole.activation_gradients = whole.arena = whole.saved_statistics = whole.workspace = whole.border = 0;
+        whole.activations = whole.activation_gradients = whole.arena = whole.saved_statistics = whole.workspace = whole.workers = whole.border = 0;
         [&]<int... H>(std::integer_sequence<int, H...>) {
             (share(memory_of<Net, detail::turn_of<Strategy, H>, Layout>(n, 0, t)), ...);
         }(std::make_integer_sequence<int, heads>{});

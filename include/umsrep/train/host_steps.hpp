@@ -154,6 +154,7 @@ public:
         m.moments = parts_.moment_bytes();
         m.arena = bytes(runs_.memory().arena);
         m.workspace = bytes(runs_.memory().workspace);
+        m.workers = bytes(runs_.memory().workers);
         m.saved_statistics = bytes(runs_.memory().saved);
         m.border = bytes(runs_.memory().border);
         return m;

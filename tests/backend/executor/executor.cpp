@@ -57,7 +57,7 @@ traces run_twice(const graph& g, const mode& m) {
     }
     auto memory = std::make_shared<executor_memory<double>>();
     executor<Backend> e(g, m, n + 1, pool, memory);
-    for (auto* a : {&memory->arena, &memory->workspace, &memory->saved, &memory->border})
+    for (auto* a : {&memory->arena, &memory->workspace, &memory->workers, &memory->saved, &memory->border})
         std::fill(a->span().begin(), a->span().end(), std::numeric_limits<double>::quiet_NaN());
     for (const std::uint64_t step : {1u, 2u}) {
         e.set_input(n, images.data());

@@ -40,6 +40,7 @@ struct pass {
     float* pooled = nullptr;       ///< Winograd's method only: where the largest of each 2 x 2 results go as well, in blocks
     thread_pool* pool = nullptr;
     float* workspace = nullptr;
+    worker_memory<float> workers{};
 
     constexpr shape from() const { return adjoint ? map.narrow : map.wide; }
     constexpr shape to() const { return adjoint ? map.wide : map.narrow; }
@@ -62,6 +63,7 @@ struct weight_pass {
     float* gradient = nullptr; ///< (narrow.c, wide.c / groups, kh, kw), overwritten
     thread_pool* pool = nullptr;
     float* workspace = nullptr;
+    worker_memory<float> workers{};
     const pending_norm* pending = nullptr; ///< of narrow; null: narrow is what it should be
 };
 

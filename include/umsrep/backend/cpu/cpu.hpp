@@ -67,7 +67,8 @@ struct cpu {
         return n.kind == op::batch_norm ? cpu_ops::norm_state_size(n.in.c) : 0;
     }
 
-    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads);
+    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads, bool training = true);
+    static constexpr std::ptrdiff_t worker_size(const node& n, int batch, int threads, bool training = true);
 
     static void forward(std::span<const operands<float>> chain);
     static void backward(std::span<const operands<float>> chain);
@@ -95,7 +96,10 @@ private:
         const cpu_ops::way w = way_of_weights(n, map);
         return w == cpu_ops::way::winograd || (w == cpu_ops::way::few_channels && !cpu_ops::stored_dense(map.narrow));
     }
-    static constexpr std::ptrdiff_t convolution_workspace(const node& n, int batch, int threads);
+    struct scratch {
+        std::ptrdiff_t shared = 0, worker = 0;
+    };
+    static constexpr scratch convolution_scratch(const node& n, int batch, int threads, bool training);
     /// Rows of statistics that the forward pass of a convolution leaves.
     static constexpr int statistics_rows(const node& n, int batch, int threads);
 
@@ -134,38 +138,58 @@ constexpr int cpu<Policy, Families>::statistics_rows(const node& n, int batch, i
 }
 
 template <class Policy, cpu_families Families>
-constexpr std::ptrdiff_t cpu<Policy, Families>::convolution_workspace(const node& n, int batch, int threads) {
+constexpr auto cpu<Policy, Families>::convolution_scratch(const node& n, int batch, int threads, bool training) -> scratch {
     using namespace cpu_ops;
     const correlation map = correlation_of(n, batch);
+    scratch most;
+    const auto needs = [&](std::ptrdiff_t shared, std::ptrdiff_t worker = 0) {
+        most = {std::max(most.shared, shared), std::max(most.worker, worker)};
+    };
     const auto pass = [&](bool adjoint) {
         switch (way_of(map, adjoint)) {
-        case way::depthwise: return depthwise_workspace(map);
-        case way::few_channels: return few_channels_workspace(map, threads);
-        case way::winograd:
-            return adjoint ? winograd_workspace(map.narrow.c, map.wide, batch, threads) : winograd_workspace(map.wide.c, map.narrow, batch, threads);
-        case way::direct: return plan_direct(map, adjoint, threads).workspace();
+        case way::depthwise: return needs(depthwise_workspace(map));
+        case way::few_channels: return needs(few_channels_workspace(map, threads));
+        case way::winograd: {
+            const winograd_memory m = adjoint ? winograd_memory_of(map.narrow.c, map.wide, batch, threads) : winograd_memory_of(map.wide.c, map.narrow, batch, threads);
+            return needs(m.shared, m.worker);
         }
-        return std::ptrdiff_t{0};
+        case way::direct: return needs(plan_direct(map, adjoint, threads).workspace());
+        }
     };
     const auto weights = [&] {
         switch (way_of_weights(n, map)) {
-        case way::depthwise: return depthwise_workspace(map);
-        case way::few_channels: return few_channels_workspace(map, threads);
-        case way::winograd: return plan_winograd_weights(map, threads).workspace();
-        case way::direct: return plan_direct_weights(map, threads).workspace();
+        case way::depthwise: return needs(depthwise_workspace(map));
+        case way::few_channels: return needs(few_channels_workspace(map, threads));
+        case way::winograd: {
+            const winograd_memory m = plan_winograd_weights(map, threads).memory();
+            return needs(m.shared, m.worker);
         }
-        return std::ptrdiff_t{0};
+        case way::direct: return needs(plan_direct_weights(map, threads).workspace());
+        }
     };
+    const bool transposed = n.kind == op::conv_transpose;
+    pass(transposed);
+    if (training) {
+        pass(!transposed);
+        weights();
+        needs(sum_channels_workspace(n.out, batch));
+    }
     const std::ptrdiff_t statistics = std::ptrdiff_t{statistics_rows(n, batch, threads)} * blocks_of(n.out.c) * moments_elements;
-    return std::max({pass(false), pass(true), weights(), sum_channels_workspace(n.out, batch)}) + (statistics + lanes - 1) / lanes * lanes;
+    most.shared += (statistics + lanes - 1) / lanes * lanes;
+    return most;
 }
 
 template <class Policy, cpu_families Families>
-constexpr std::ptrdiff_t cpu<Policy, Families>::workspace_size(const node& n, int batch, int threads) {
+constexpr std::ptrdiff_t cpu<Policy, Families>::worker_size(const node& n, int batch, int threads, bool training) {
+    return n.kind == op::conv || n.kind == op::conv_transpose ? convolution_scratch(n, batch, threads, training).worker : 0;
+}
+
+template <class Policy, cpu_families Families>
+constexpr std::ptrdiff_t cpu<Policy, Families>::workspace_size(const node& n, int batch, int threads, bool training) {
     switch (n.kind) {
     case op::input: return 0;
     case op::conv:
-    case op::conv_transpose: return convolution_workspace(n, batch, threads);
+    case op::conv_transpose: return convolution_scratch(n, batch, threads, training).shared;
     case op::batch_norm: return cpu_ops::batch_norm_workspace(n.in, batch, threads);
     case op::linear: return cpu_ops::linear_workspace(n, batch, threads);
     case op::relu:
@@ -230,6 +254,7 @@ std::size_t cpu<Policy, Families>::forward_convolution(operand_list chain) {
     p.bias = o.bias;
     p.pool = o.pool;
     p.workspace = o.workspace;
+    p.workers = o.workers;
 
     std::size_t done = 1;
     const operands<float>* const norm = chain.size() > done && chain[done].n->kind == op::batch_norm ? &chain[done] : nullptr;
@@ -269,7 +294,7 @@ void cpu<Policy, Families>::backward_convolution(const operands<float>& o, const
     const bool transposed = n.kind == op::conv_transpose;
     const parts<const float> dy = whole(static_cast<const float*>(o.grad_out.data), n.out);
     if (o.grad_weight != nullptr) {
-        run_weights(n, {map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace, pending});
+        run_weights(n, {map, transposed ? dy : o.sources[0], transposed ? o.sources[0] : dy, o.grad_weight, o.pool, o.workspace, o.workers, pending});
     }
     if (o.grad_bias != nullptr) sum_channels(kernels(), dy, n.out, o.out.n, *o.pool, o.workspace, o.grad_bias);
     if (!o.sinks[0]) return;
@@ -281,6 +306,7 @@ void cpu<Policy, Families>::backward_convolution(const operands<float>& o, const
     p.weight = o.weight;
     p.pool = o.pool;
     p.workspace = o.workspace;
+    p.workers = o.workers;
     run_pass(p);
 }
 

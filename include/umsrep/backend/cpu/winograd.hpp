@@ -15,6 +15,11 @@
 /// Both make every sum in the same order, whatever the number of threads.
 namespace umsrep::cpu_ops {
 
+/// Elements of scratch memory.
+struct winograd_memory {
+    std::ptrdiff_t shared = 0, worker = 0;
+};
+
 struct winograd_plan {
     int size = 6;                 ///< of a tile, which gives (size - 2)^2 results
     int in = 0, out = 0;          ///< blocks of channels
@@ -26,6 +31,7 @@ struct winograd_plan {
     int held = 0;                 ///< tiles that are transformed at once
     int chunk = 0;                ///< blocks of result channels at once
     int workers = 1;
+    bool owns_weights = false;    ///< every worker transforms all weights for itself
 
     constexpr int step() const { return size - 2; }
     constexpr int positions() const { return size * size; }
@@ -40,12 +46,13 @@ struct winograd_plan {
     constexpr int first_of(int index) const {
         return pieces > 1 ? index / pieces * columns + share(columns, pieces, index % pieces).begin : std::min(tiles, index * block);
     }
-    constexpr std::ptrdiff_t workspace() const {
-        workspace_cursor cursor;
-        cursor.take(out * lanes);
-        cursor.take(positions() * weight_position());
-        cursor.take(together ? positions() * (input_position() + output_position()) : (positions() + 1) * slot() * workers);
-        return cursor.used();
+    constexpr winograd_memory memory() const {
+        workspace_cursor shared;
+        shared.take(out * lanes);
+        const std::ptrdiff_t all_weights = positions() * weight_position();
+        shared.take(owns_weights ? 0 : all_weights);
+        shared.take(together ? positions() * (input_position() + output_position()) : 0);
+        return {shared.used(), together ? 0 : (positions() + 1) * slot() + (owns_weights ? all_weights : 0)};
     }
 };
 
@@ -85,7 +92,7 @@ constexpr void cut(winograd_plan& p, std::ptrdiff_t most) {
 constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads) {
     constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{3} << 19, shared_weights = std::ptrdiff_t{5} << 20; // in a core's cache, in one for all
     constexpr std::ptrdiff_t task_bytes = std::ptrdiff_t{3} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
-    constexpr int many_tiles = 192;
+    constexpr int many_tiles = 192, tiles_of_owner = 400;
     winograd_plan p;
     p.size = winograd_size(from_channels, to);
     p.in = blocks_of(from_channels);
@@ -109,6 +116,7 @@ constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, in
         cut(p, task_bytes / tile_bytes);
         p.held = p.block;
         p.chunk = p.out;
+        p.owns_weights = p.tiles >= tiles_of_owner * (threads - 1);
     }
     return p;
 }
@@ -214,16 +222,22 @@ constexpr int winograd_statistics_rows(const winograd_plan& p) {
     return p.together ? (p.tiles / p.held) * ((p.held + p.block - 1) / p.block) + ((p.tiles % p.held) + p.block - 1) / p.block : p.blocks();
 }
 
+/// The transformed weights that a worker multiplies by.
+struct worker_weights {
+    int worker;
+    const float* weights;
+};
+
 inline void winograd_pass(const kernel_table& k, const pass& c) {
     const winograd_plan p = plan_winograd(c.from().c, c.to(), c.map.batch, c.pool->threads());
     const int positions = p.positions();
     workspace_cursor cursor(c.workspace);
     const float* const bias = padded_bias(c.bias, c.to().c, cursor.take(p.out * lanes));
-    float* const weights = cursor.take(positions * p.weight_position());
-    float* const memory = cursor.take(0);
+    float* const shared_weights = cursor.take(p.owns_weights ? 0 : positions * p.weight_position());
     const std::ptrdiff_t from_position = p.input_position(), to_position = p.output_position(), weight_position = p.weight_position();
-    const auto weights_of = [&](int to, int first, int from) {
-        return weights + (std::ptrdiff_t{to - first} * p.in + from) * lanes * lanes;
+    /// Task i of those that transform the weights of blocks [first, ...) of results.
+    const auto transform = [&](int i, int first, float* weights) {
+        transform_weights(k, c, p.size, first + i / p.in, i % p.in, weights + std::ptrdiff_t{i} * lanes * lanes, weight_position);
     };
     const auto statistics_of = [&](int row, int block) {
         if (c.statistics == nullptr) return static_cast<moments*>(nullptr);
@@ -234,17 +248,21 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
 
     if (!p.together) {
         const std::ptrdiff_t slot = p.slot();
-        c.pool->run(p.out * p.in, [&](int i) {
-            transform_weights(k, c, p.size, i / p.in, i % p.in, weights_of(i / p.in, 0, i % p.in), weight_position);
-        });
-        c.pool->run(p.blocks(), [&](int block, int worker) {
-            float* const to = memory + worker * (positions + 1) * slot;
+        if (!p.owns_weights) c.pool->run(p.out * p.in, [&](int i) { transform(i, 0, shared_weights); });
+        const auto weights_of = [&](int worker) {
+            if (!p.owns_weights) return worker_weights{worker, shared_weights};
+            float* const own = c.workers.of(worker) + (positions + 1) * slot;
+            for (int i = 0; i < p.out * p.in; ++i) transform(i, 0, own);
+            return worker_weights{worker, own};
+        };
+        c.pool->run(p.blocks(), weights_of, [&](int block, const worker_weights& of) {
+            float* const to = c.workers.of(of.worker);
             float* const from = to + slot;
             const int first = p.first_of(block), last = p.first_of(block + 1);
             for (int b = 0; b < p.in; ++b) transform_inputs(k, c, p, first, last, b, from + std::ptrdiff_t{b} * p.held * lanes, slot);
             for (int i = 0; i < positions; ++i) {
                 const int b = i * p.in / positions, begin = (b * positions + p.in - 1) / p.in, count = ((b + 1) * positions + p.in - 1) / p.in - begin;
-                multiply_position(k, p, weights + i * weight_position, p.out, from + i * slot, 0, last - first, to + i * slot,
+                multiply_position(k, p, of.weights + i * weight_position, p.out, from + i * slot, 0, last - first, to + i * slot,
                                   rows_after(c.in, c.from(), p, block, p.blocks(), b, i - begin, count));
             }
             for (int b = 0; b < p.out; ++b)
@@ -253,8 +271,8 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
         return;
     }
 
-    float* const from = memory;
-    float* const to = memory + positions * from_position;
+    float* const from = cursor.take(0);
+    float* const to = from + positions * from_position;
     const int passes = (p.out + p.chunk - 1) / p.chunk;
     for (int held = 0, row = 0; held < p.tiles; held += p.held) {
         const int end = std::min(p.tiles, held + p.held), pieces = (end - held + p.block - 1) / p.block;
@@ -262,10 +280,7 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
             const share chunk(p.out, passes, at);
             const int weight_tasks = passes > 1 || held == 0 ? chunk.size() * p.in : 0, input_tasks = at == 0 ? pieces * p.in : 0;
             c.pool->run(weight_tasks + input_tasks, [&](int i) {
-                if (i < weight_tasks) {
-                    const int t = chunk.begin + i / p.in, f = i % p.in;
-                    return transform_weights(k, c, p.size, t, f, weights_of(t, chunk.begin, f), weight_position);
-                }
+                if (i < weight_tasks) return transform(i, chunk.begin, shared_weights);
                 const int piece = (i - weight_tasks) / p.in, b = (i - weight_tasks) % p.in, first = held + piece * p.block;
                 transform_inputs(k, c, p, first, std::min(end, first + p.block), b, from + (std::ptrdiff_t{b} * p.held + first - held) * lanes, from_position);
             });
@@ -273,7 +288,7 @@ inline void winograd_pass(const kernel_table& k, const pass& c) {
             c.pool->run(positions * splits, [&](int i) {
                 const int position = i / splits;
                 const share s(end - held, splits, i % splits);
-                multiply_position(k, p, weights + position * weight_position, chunk.size(), from + position * from_position, s.begin, s.size(), to + position * to_position);
+                multiply_position(k, p, shared_weights + position * weight_position, chunk.size(), from + position * from_position, s.begin, s.size(), to + position * to_position);
             });
             c.pool->run(pieces * chunk.size(), [&](int i) {
                 const int piece = i / chunk.size(), b = i % chunk.size(), first = held + piece * p.block;
@@ -290,11 +305,12 @@ struct winograd_weight_plan {
     int sums = 1;            ///< each over a range of tiles, added in order at the end
 
     constexpr std::ptrdiff_t sum_position() const { return std::ptrdiff_t{tiles.in} * tiles.out * lanes * lanes + stagger; }
-    constexpr std::ptrdiff_t workspace() const {
-        workspace_cursor size;
-        size.take(tiles.positions() * sum_position() * sums);
-        size.take(tiles.positions() * (tiles.input_position() + tiles.output_position()) * (tiles.together ? 1 : tiles.workers));
-        return size.used();
+    constexpr std::ptrdiff_t tile_memory() const { return tiles.positions() * (tiles.input_position() + tiles.output_position()); }
+    constexpr winograd_memory memory() const {
+        workspace_cursor shared;
+        shared.take(tiles.positions() * sum_position() * sums);
+        shared.take(tiles.together ? tile_memory() : 0);
+        return {shared.used(), tiles.together ? 0 : tile_memory()};
     }
 };
 
@@ -341,7 +357,6 @@ inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
     workspace_cursor cursor(c.workspace);
     const std::ptrdiff_t sum_position = plan.sum_position(), sum_size = positions * sum_position;
     float* const sums = cursor.take(sum_size * plan.sums);
-    float* const memory = cursor.take(0);
     const std::ptrdiff_t wide_position = p.input_position(), narrow_position = p.output_position();
     const pass reads_wide{c.map, false, c.wide, {}, nullptr, nullptr, {}, nullptr, nullptr, nullptr};
 
@@ -364,7 +379,7 @@ inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
 
     if (!p.together) {
         c.pool->run(plan.sums, [&](int task, int worker) {
-            float* const wide = memory + worker * positions * (wide_position + narrow_position);
+            float* const wide = c.workers.of(worker);
             float* const narrow = wide + positions * wide_position;
             float* const sum = sums + task * sum_size;
             const share mine(p.blocks(), plan.sums, task);
@@ -384,8 +399,8 @@ inline void winograd_weights(const kernel_table& k, const weight_pass& c) {
             }
         });
     } else {
-        float* const wide = memory;
-        float* const narrow = memory + positions * wide_position;
+        float* const wide = cursor.take(0);
+        float* const narrow = wide + positions * wide_position;
         for (int held = 0; held < p.tiles; held += p.held) {
             const int end = std::min(p.tiles, held + p.held), pieces = (end - held + p.block - 1) / p.block, blocks = p.in + p.out;
             c.pool->run(pieces * blocks, [&](int i) {

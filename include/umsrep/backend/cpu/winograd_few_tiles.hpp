@@ -17,22 +17,30 @@ namespace umsrep::cpu_ops {
 struct few_tiles_plan {
     static constexpr int most_depth = 8;
 
-    winograd_plan tiles{}; ///< all of them held at once
-    int units = 2;         ///< blocks of results of a task
-    int depth = 1;         ///< blocks of input whose weights are transformed at once
+    winograd_plan tiles{};
+    int units = 2;              ///< blocks of results of a task
+    int depth = 1;              ///< blocks of input whose weights are transformed at once
+    int groups = 1;             ///< of blocks of tiles; a task makes its results for one
+    bool shares_inputs = false; ///< all workers transform a part of the inputs for all; else each does all that it reads for itself
 
-    constexpr std::ptrdiff_t input_position() const { return std::ptrdiff_t{tiles.tiles} * lanes + stagger; }
+    constexpr share blocks_of_group(int group) const { return share(tiles.blocks(), groups, group); }
+    /// Tiles of a group, at most.
+    constexpr int held() const {
+        int most = 0;
+        for (int g = 0; g < groups; ++g) most = std::max(most, tiles.first_of(blocks_of_group(g).end) - tiles.first_of(blocks_of_group(g).begin));
+        return most;
+    }
+    constexpr std::ptrdiff_t input_position() const { return std::ptrdiff_t{held()} * lanes + stagger; }
     constexpr std::ptrdiff_t input_block() const { return tiles.positions() * input_position(); }
+    constexpr std::ptrdiff_t inputs() const { return tiles.in * input_block(); }
     constexpr std::ptrdiff_t weight_position() const { return std::ptrdiff_t{units} * depth * lanes * lanes + stagger; }
-    constexpr std::ptrdiff_t sum_position() const { return std::ptrdiff_t{units} * tiles.tiles * lanes + stagger; }
-    constexpr std::ptrdiff_t worker() const { return tiles.positions() * (weight_position() + sum_position()); }
-    constexpr int tasks() const { return (tiles.out + units - 1) / units; }
-    constexpr std::ptrdiff_t workspace() const {
-        workspace_cursor size;
-        size.take(tiles.out * lanes);
-        size.take(tiles.in * input_block());
-        size.take(tiles.workers * worker());
-        return size.used();
+    constexpr std::ptrdiff_t sum_position() const { return std::ptrdiff_t{units} * held() * lanes + stagger; }
+    constexpr int tasks_of_group() const { return (tiles.out + units - 1) / units; }
+    constexpr winograd_memory memory() const {
+        workspace_cursor shared;
+        shared.take(tiles.out * lanes);
+        shared.take(shares_inputs ? groups * inputs() : 0);
+        return {shared.used(), tiles.positions() * (weight_position() + sum_position()) + (shares_inputs ? 0 : inputs())};
     }
 };
 
@@ -40,10 +48,14 @@ struct few_tiles_plan {
 constexpr bool suits_few_tiles(const winograd_plan& p) { return p.together && p.tiles <= 128; }
 
 constexpr few_tiles_plan plan_few_tiles(const winograd_plan& tiles) {
+    constexpr int least_tiles = 48, least_results = 8;
+    constexpr std::ptrdiff_t cached_inputs = std::ptrdiff_t{1} << 20;
     few_tiles_plan p;
     p.tiles = tiles;
     p.units = std::min(2, tiles.out); // what kernels take at a time
     p.depth = std::min(4, tiles.in);  // 295 or 524 KB of transformed weights; with half as many, sums come and go twice as often
+    if (tiles.tiles >= least_tiles * tiles.workers) p.groups = std::min(tiles.workers, tiles.blocks());
+    p.shares_inputs = p.groups < tiles.workers && (tiles.out < least_results * tiles.workers || p.inputs() > cached_inputs);
     return p;
 }
 
@@ -59,20 +71,33 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
     const winograd_plan& t = p.tiles;
     workspace_cursor cursor(c.workspace);
     const float* const bias = padded_bias(c.bias, c.to().c, cursor.take(t.out * lanes));
-    float* const inputs = cursor.take(t.in * p.input_block());
-    float* const memory = cursor.take(0);
-    const int pieces = (t.tiles + t.block - 1) / t.block;
+    float* const shared_inputs = cursor.take(p.shares_inputs ? p.groups * p.inputs() : 0);
+    const auto transform = [&](int group, int block, float* inputs) {
+        const share tiles = p.blocks_of_group(group);
+        const int first = t.first_of(tiles.begin);
+        transform_inputs(k, c, t, first, t.first_of(tiles.end), block, inputs + block * p.input_block(), p.input_position());
+    };
+    if (p.shares_inputs)
+        c.pool->run(p.groups * t.in, [&](int i) { transform(i / t.in, i % t.in, shared_inputs + i / t.in * p.inputs()); });
 
-    c.pool->run(t.in * pieces, [&](int i) {
-        const int block = i / pieces, first = i % pieces * t.block;
-        float* const to = inputs + block * p.input_block() + std::ptrdiff_t{first} * lanes;
-        transform_inputs(k, c, t, first, std::min(t.tiles, first + t.block), block, to, p.input_position());
-    });
-    c.pool->run(p.tasks(), [&](int task, int worker) {
-        float* const weights = memory + worker * p.worker();
+    struct worker_state {
+        float *weights, *sums, *inputs;
+        int group = -1; ///< whose inputs it has
+    };
+    const auto state_of = [&](int worker) {
+        float* const weights = c.workers.of(worker);
         float* const sums = weights + t.positions() * p.weight_position();
-        const int first_unit = task * p.units, units = std::min(p.units, t.out - first_unit);
-        const std::ptrdiff_t weight_unit = std::ptrdiff_t{p.depth} * lanes * lanes;
+        return worker_state{weights, sums, sums + t.positions() * p.sum_position()};
+    };
+    c.pool->run(p.groups * p.tasks_of_group(), state_of, [&](int task, worker_state& own) {
+        const int group = task / p.tasks_of_group(), first_unit = task % p.tasks_of_group() * p.units, units = std::min(p.units, t.out - first_unit);
+        if (p.shares_inputs) own.inputs = shared_inputs + group * p.inputs();
+        else if (group != own.group)
+            for (int b = 0; b < t.in; ++b) transform(group, b, own.inputs);
+        own.group = group;
+        const share blocks_of_tiles = p.blocks_of_group(group);
+        const int first_tile = t.first_of(blocks_of_tiles.begin), tiles = t.first_of(blocks_of_tiles.end) - first_tile;
+        const std::ptrdiff_t weight_unit = std::ptrdiff_t{p.depth} * lanes * lanes, sum_unit = std::ptrdiff_t{p.held()} * lanes;
         std::ptrdiff_t in_offset[few_tiles_plan::most_depth], weight_offset[few_tiles_plan::most_depth];
         for (int b = 0; b < p.depth; ++b) {
             in_offset[b] = b * p.input_block();
@@ -82,20 +107,19 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
             const int blocks = std::min(p.depth, t.in - from);
             for (int b = 0; b < blocks; ++b)
                 for (int u = 0; u < units; ++u)
-                    transform_weights(k, c, t.size, first_unit + u, from + b, weights + u * weight_unit + weight_offset[b],
-                                      p.weight_position());
+                    transform_weights(k, c, t.size, first_unit + u, from + b, own.weights + u * weight_unit + weight_offset[b], p.weight_position());
             const int following = std::min(p.depth, t.in - from - blocks);
             for (int i = 0; i < t.positions(); ++i) {
                 multiply_call m;
-                m.a = inputs + from * p.input_block() + i * p.input_position();
+                m.a = own.inputs + from * p.input_block() + i * p.input_position();
                 m.a_offset = in_offset;
-                m.b = weights + i * p.weight_position();
+                m.b = own.weights + i * p.weight_position();
                 m.b_offset = weight_offset;
                 m.b_unit = weight_unit;
                 m.blocks = blocks;
-                m.c = sums + i * p.sum_position();
-                m.c_unit = std::ptrdiff_t{t.tiles} * lanes;
-                m.pixels = t.tiles;
+                m.c = own.sums + i * p.sum_position();
+                m.c_unit = sum_unit;
+                m.pixels = tiles;
                 m.units = units;
                 m.accumulate = from > 0;
                 if (following > 0) {
@@ -108,14 +132,12 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
             }
         }
         for (int u = 0; u < units; ++u)
-            for (int piece = 0; piece < pieces; ++piece) {
-                const int block = first_unit + u, first = piece * t.block;
-                moments* const statistics =
-                    c.statistics == nullptr ? nullptr : c.statistics + std::ptrdiff_t{piece} * t.out + block;
+            for (int block = blocks_of_tiles.begin; block < blocks_of_tiles.end; ++block) {
+                moments* const statistics = c.statistics == nullptr ? nullptr : c.statistics + std::ptrdiff_t{block} * t.out + first_unit + u;
                 if (statistics != nullptr) statistics->count = 0;
-                const float* const of_block = sums + (std::ptrdiff_t{u} * t.tiles + first) * lanes;
-                transform_outputs(k, c, t, first, std::min(t.tiles, first + t.block), block, bias, of_block, p.sum_position(),
-                                  statistics);
+                const int first = t.first_of(block);
+                transform_outputs(k, c, t, first, t.first_of(block + 1), first_unit + u, bias, own.sums + u * sum_unit + std::ptrdiff_t{first - first_tile} * lanes,
+                                  p.sum_position(), statistics);
             }
     });
 }
@@ -126,9 +148,9 @@ inline void any_winograd_pass(const kernel_table& k, const pass& c) {
     if (suits_few_tiles(p)) few_tiles_pass(k, c, plan_few_tiles(p));
     else winograd_pass(k, c);
 }
-constexpr std::ptrdiff_t winograd_workspace(int from_channels, shape to, int batch, int threads) {
+constexpr winograd_memory winograd_memory_of(int from_channels, shape to, int batch, int threads) {
     const winograd_plan p = plan_winograd(from_channels, to, batch, threads);
-    return suits_few_tiles(p) ? plan_few_tiles(p).workspace() : p.workspace();
+    return suits_few_tiles(p) ? plan_few_tiles(p).memory() : p.memory();
 }
 
 } // namespace umsrep::cpu_ops
