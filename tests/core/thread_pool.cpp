@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include <umsrep/core/thread_pool.hpp>
@@ -41,6 +42,58 @@ TEST_CASE("tasks that run at the same time have different workers") {
         --busy[static_cast<std::size_t>(worker)];
     });
     CHECK(clashes == 0);
+}
+
+TEST_CASE("each worker begins with a share of the tasks of its own, and nobody waits while tasks are left") {
+    thread_pool pool{4};
+    for (const int tasks : {4, 11, 100}) {
+        std::vector<int> first(4, -1);
+        std::atomic<int> begun = 0;
+        pool.run(tasks, [&](int i, int worker) {
+            int& mine = first[static_cast<std::size_t>(worker)];
+            if (mine >= 0) return;
+            mine = i;
+            for (++begun; begun < 4;) std::this_thread::yield(); // so none has taken the tasks of another one
+        });
+        for (int worker = 0; worker < 4; ++worker) CHECK(first[static_cast<std::size_t>(worker)] == tasks * worker / 4);
+    }
+    std::atomic<int> others = 0; // all tasks but one get done beside it, whoever's they are
+    pool.run(100, [&](int i) {
+        if (i == 0) while (others < 99) std::this_thread::yield();
+        else ++others;
+    });
+    CHECK(others == 99);
+}
+
+TEST_CASE("a worker makes its state once, before its first task") {
+    for (const int threads : {1, 2, 4}) {
+        thread_pool pool{threads};
+        for (const int tasks : {0, 1, 3, 1000}) {
+            std::vector<int> made(4, 0), runs(static_cast<std::size_t>(tasks), 0);
+            std::atomic<int> foreign = 0;
+            struct own {
+                int worker, tasks;
+            };
+            std::vector<int> done(4, 0);
+            pool.run(
+                tasks,
+                [&](int worker) {
+                    ++made[static_cast<std::size_t>(worker)];
+                    return own{worker, 0};
+                },
+                [&](int i, own& state) {
+                    ++runs[static_cast<std::size_t>(i)];
+                    if (++state.tasks != ++done[static_cast<std::size_t>(state.worker)]) ++foreign;
+                });
+            CHECK(runs == std::vector<int>(static_cast<std::size_t>(tasks), 1));
+            CHECK(foreign == 0);
+            for (std::size_t worker = 0; worker < 4; ++worker) CHECK(made[worker] == (done[worker] > 0));
+        }
+        CHECK_THROWS_WITH_AS(pool.run(9, [](int) -> int { throw std::runtime_error("state"); }, [](int, int) {}), "state", std::runtime_error);
+        std::atomic<int> done = 0;
+        pool.run(9, [&](int) { ++done; });
+        CHECK(done == 9);
+    }
 }
 
 TEST_CASE("an exception in a task reaches the caller, and the pool goes on working") {

@@ -94,15 +94,24 @@ struct few_tiles_result {
     }
 };
 
-/// Runs `what(pass)` in a workspace of `size` elements that hold no number and with a fence behind them.
+/// Runs `what(pass)` in memory of `size` elements that hold no number and with fences behind them.
 template <class Run>
 few_tiles_result run_few_tiles(const few_tiles_case& c, thread_pool& pool, const cpu_ops::winograd_plan& plan,
-                               std::ptrdiff_t size, Run what) {
-    constexpr float fence = 12345;
+                               cpu_ops::winograd_memory size, Run what) {
+    static constexpr float fence = 12345;
     few_tiles_result result{{c.out[0], c.out[1]}, {}};
     result.statistics.resize(static_cast<std::size_t>(cpu_ops::winograd_statistics_rows(plan) * plan.out));
-    std::vector<float> workspace(static_cast<std::size_t>(size), std::numeric_limits<float>::quiet_NaN());
-    workspace.resize(workspace.size() + 64, fence);
+    const auto fenced = [](std::ptrdiff_t elements) {
+        std::vector<float> memory(static_cast<std::size_t>(elements), std::numeric_limits<float>::quiet_NaN());
+        memory.resize(memory.size() + 64, fence);
+        return memory;
+    };
+    std::vector<float> workspace = fenced(size.shared), workers;
+    for (int worker = 0; worker < pool.threads(); ++worker) {
+        const std::vector<float> one = fenced(size.worker);
+        workers.insert(workers.end(), one.begin(), one.end());
+    }
+    const auto kept = [](const float* fences) { return std::all_of(fences, fences + 64, [](float v) { return v == fence; }); };
     cpu_ops::pass p = c.pass;
     for (int i = 0; i < 2; ++i)
         if (p.out[i].data != nullptr) p.out[i].data = result.out[i].data();
@@ -111,8 +120,10 @@ few_tiles_result run_few_tiles(const few_tiles_case& c, thread_pool& pool, const
     else result.statistics.clear();
     p.pool = &pool;
     p.workspace = workspace.data();
+    p.workers = {workers.data(), size.worker + 64};
     what(p);
-    CHECK(std::all_of(workspace.end() - 64, workspace.end(), [](float v) { return v == fence; }));
+    CHECK(kept(workspace.data() + size.shared));
+    for (int worker = 0; worker < pool.threads(); ++worker) CHECK(kept(p.workers.of(worker) + size.worker));
     for (const std::vector<float>& part : result.out)
         CHECK(std::none_of(part.begin(), part.end(), [](float v) { return std::isnan(v); }));
     return result;
@@ -134,20 +145,28 @@ TEST_CASE("Winograd's filtering of few tiles gives the bits of the way through m
             const auto plan = [&](int threads) {
                 return cpu_ops::plan_winograd(c.pass.from().c, c.pass.to(), c.pass.map.batch, threads);
             };
-            const few_tiles_result expected = run_few_tiles(c, one, plan(1), plan(1).workspace(),
-                                                            [&](const cpu_ops::pass& p) { cpu_ops::winograd_pass(*k, p); });
+            const auto through_memory = [&](thread_pool& pool) {
+                const cpu_ops::winograd_plan p = plan(pool.threads());
+                return run_few_tiles(c, pool, p, p.memory(), [&](const cpu_ops::pass& x) { cpu_ops::winograd_pass(*k, x); });
+            };
+            const few_tiles_result expected = through_memory(one);
+            CHECK(through_memory(three).difference(expected) == ""); // one worker transforms all weights for itself, three for each other
             for (thread_pool* const pool : {&one, &three}) {
                 cpu_ops::few_tiles_plan p = cpu_ops::plan_few_tiles(plan(pool->threads()));
                 const auto check = [&] {
-                    INFO(pool->threads() << " threads, " << p.units << " units, " << p.depth << " deep");
+                    INFO(pool->threads() << " threads, " << p.units << " units, " << p.depth << " deep, " << p.groups << " groups" << (p.shares_inputs ? ", inputs shared" : ""));
                     const few_tiles_result got = run_few_tiles(
-                        c, *pool, p.tiles, p.workspace(), [&](const cpu_ops::pass& x) { cpu_ops::few_tiles_pass(*k, x, p); });
+                        c, *pool, p.tiles, p.memory(), [&](const cpu_ops::pass& x) { cpu_ops::few_tiles_pass(*k, x, p); });
                     CHECK(got.difference(expected) == "");
                 };
                 check();
                 p.units = 1 + few_tiles_case::below(r, p.tiles.out);
                 p.depth = 1 + few_tiles_case::below(r, std::min(p.tiles.in, cpu_ops::few_tiles_plan::most_depth));
-                check();
+                p.groups = 1 + few_tiles_case::below(r, p.tiles.blocks());
+                for (const bool shares : {false, true}) {
+                    p.shares_inputs = shares;
+                    check();
+                }
             }
         }
     }
