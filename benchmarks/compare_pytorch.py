@@ -89,6 +89,7 @@ class Process:
         pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
         self.process = subprocess.Popen(command, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.log, text=True, preexec_fn=pin)
+        self.apart = None  # nanoseconds between its threads, where it says so
         self.facts = self.answer()
         if "unavailable" in self.facts:
             self.close()
@@ -105,7 +106,11 @@ class Process:
 
     def run(self, times):
         print(times, file=self.process.stdin, flush=True)
-        return self.answer()
+        answer = self.answer()
+        if isinstance(answer, dict):
+            self.apart = answer["threads_apart_ns"]
+            return answer["runs_ms"]
+        return answer
 
     def finish(self):
         self.process.stdin.close()
@@ -180,7 +185,7 @@ class Session:
                 processes.append(self.start(name))
             except Unavailable as reason:
                 rows.append({"name": name, "unavailable": str(reason)})
-        times = {p.name: [] for p in [ours, *processes]}
+        times, apart = {p.name: [] for p in [ours, *processes]}, []
         for p in processes:
             if p.facts.get("parameters", ours.facts["parameters"]) != ours.facts["parameters"]:
                 raise SystemExit(f"{p.name}: expected {ours.facts['parameters']} parameters, got {p.facts['parameters']}")
@@ -191,7 +196,9 @@ class Session:
                 if self.a.what == "predict":
                     p.run(1)  # its code and weights back into the caches
                 times[p.name].append(statistics.median(p.run(self.a.repeat)))
-                print(f"round {r + 1}: {p.name} {times[p.name][-1]:.1f} ms", file=sys.stderr)
+                far = f", its threads {p.apart:.0f} ns apart" if p.apart else ""
+                apart += [p.apart] if p is ours else []
+                print(f"round {r + 1}: {p.name} {times[p.name][-1]:.1f} ms{far}", file=sys.stderr)
         for p in processes:
             p.finish()
         if processes:
@@ -201,7 +208,7 @@ class Session:
         for p in processes:
             ratios = [t / o for t, o in zip(times[p.name], times["umsrep"])]
             rows.append({"name": p.name, "ms": times[p.name], "median_ms": statistics.median(times[p.name]),
-                         "umsrep_ms": times["umsrep"], "umsrep_median_ms": statistics.median(times["umsrep"]),
+                         "umsrep_ms": times["umsrep"], "umsrep_threads_apart_ns": apart, "umsrep_median_ms": statistics.median(times["umsrep"]),
                          "ratio": statistics.median(ratios), "least_ratio": min(ratios), "largest_ratio": max(ratios),
                          "peak_resident_bytes": p.facts["peak_resident_bytes"], "umsrep_peak_resident_bytes": ours.facts["peak_resident_bytes"],
                          "facts": p.facts, "umsrep": ours.facts, "command": shlex.join(p.command),

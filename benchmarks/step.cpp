@@ -8,12 +8,14 @@
 #include <iostream>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "fma_peak.hpp"
+#include "thread_distance.hpp"
 #include "workload.hpp"
 
 namespace {
@@ -90,6 +92,12 @@ std::int64_t peak_resident_bytes() {
 #endif
 }
 
+/// Null where no two threads run at a time.
+ordered_json threads_apart(const program_options& o) {
+    if (o.threads == 1 || std::thread::hardware_concurrency() < 2) return nullptr;
+    return measure_thread_distance();
+}
+
 /// `runs` are not empty. The peak of memory is read before the multiply-adds are measured.
 ordered_json report(const program_options& o, const workload& w, const std::vector<double>& runs) {
     const std::int64_t resident = peak_resident_bytes();
@@ -111,7 +119,8 @@ ordered_json report(const program_options& o, const workload& w, const std::vect
             {"direct_gflops", gflop / (1e-3 * middle)},
             {"fma_peak",
              {{"instructions", peak.instructions}, {"one_thread_gflops", peak.one_thread}, {"all_threads_gflops", peak.all_threads}}},
-            {"direct_over_peak", gflop / (1e-3 * middle) / peak.all_threads}};
+            {"direct_over_peak", gflop / (1e-3 * middle) / peak.all_threads},
+            {"threads_apart_ns", threads_apart(o)}};
 }
 
 void print(const ordered_json& r) {
@@ -128,6 +137,7 @@ void print(const ordered_json& r) {
     std::printf("work           %.2f G multiply-adds, %.1f direct GFLOP/s\n", 1e-9 * number(r["macs"]), number(r["direct_gflops"]));
     std::printf("machine        %.1f GFLOP/s of %s multiply-adds on 1 thread, %.1f on %d; ratio %.3f\n", number(peak["one_thread_gflops"]),
                 word(peak["instructions"]).c_str(), number(peak["all_threads_gflops"]), r["threads"].get<int>(), number(r["direct_over_peak"]));
+    if (!r["threads_apart_ns"].is_null()) std::printf("threads        %.0f ns apart after the runs\n", number(r["threads_apart_ns"]));
 }
 
 /// A line for each request, so that runs of several programs can take turns.
@@ -138,7 +148,7 @@ void serve(const program_options& o, workload& w) {
         std::vector<double> times;
         for (int i = 0; i < runs; ++i) times.push_back(timed_run(w));
         all.insert(all.end(), times.begin(), times.end());
-        std::cout << ordered_json(times) << std::endl;
+        std::cout << ordered_json{{"runs_ms", times}, {"threads_apart_ns", threads_apart(o)}} << std::endl;
     }
     if (!all.empty()) std::cout << report(o, w, all) << std::endl;
 }

@@ -24,8 +24,8 @@ struct deferring {
 
     /// Of a batch_norm: mean, rstd, and a reader's mean, scale and shift.
     static constexpr std::ptrdiff_t state_size(const node& n, bool, bool) { return n.kind == op::batch_norm ? 5 * std::ptrdiff_t{n.in.c} : 0; }
-    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads, bool /*training*/) {
-        return reference<scalar>::workspace_size(n, batch, threads);
+    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads, bool training) {
+        return reference<scalar>::workspace_size(n, batch, threads, training);
     }
 
     static void forward(std::span<const operands<scalar>> chain) {

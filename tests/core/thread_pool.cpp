@@ -90,6 +90,9 @@ TEST_CASE("a worker makes its state once, before its first task") {
             for (std::size_t worker = 0; worker < 4; ++worker) CHECK(made[worker] == (done[worker] > 0));
         }
         CHECK_THROWS_WITH_AS(pool.run(9, [](int) -> int { throw std::runtime_error("state"); }, [](int, int) {}), "state", std::runtime_error);
+        std::atomic<int> refused = 0; // by the first worker that asks only
+        const auto refuse_one = [&](int worker) { return refused++ == 0 ? throw std::runtime_error("one") : worker; };
+        CHECK_THROWS_WITH_AS(pool.run(9, refuse_one, [](int, int) {}), "one", std::runtime_error);
         std::atomic<int> done = 0;
         pool.run(9, [&](int) { ++done; });
         CHECK(done == 9);

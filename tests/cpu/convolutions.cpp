@@ -115,7 +115,7 @@ TEST_CASE("the workspace of a transposed 3x3 convolution is enough for the gradi
         for (int out = 16; out <= 256; out += 16)
             for (const int size : {12, 20, 32}) {
                 const node n = window_node(op::conv_transpose, {in, size, size}, out, {.kernel = 3, .padding = 1});
-                REQUIRE(fast::workspace_size(n, 4, 1) >= cpu_ops::plan_direct_weights(cpu_ops::correlation_of(n, 4), 1).workspace());
+                REQUIRE(fast::workspace_size(n, 4, 1, true) >= cpu_ops::plan_direct_weights(cpu_ops::correlation_of(n, 4), 1).workspace());
             }
 }
 

@@ -300,7 +300,7 @@ public:
                       std::vector<double>(c_.bias.size())};
         std::vector<double> x = x_.seen, y = y_.seen, kept = kept_.seen, gradient = gradient_;
         const std::vector<double> weight(c_.weight.begin(), c_.weight.end()), bias(c_.bias.begin(), c_.bias.end());
-        std::vector<double> workspace(static_cast<std::size_t>(reference<double>::workspace_size(c_.n, c_.batch, 1)));
+        std::vector<double> workspace(static_cast<std::size_t>(reference<double>::workspace_size(c_.n, c_.batch, 1, true)));
         operands<double> o;
         o.n = &c_.n;
         o.workspace = workspace.data();

@@ -97,7 +97,7 @@ struct few_tiles_result {
 /// Runs `what(pass)` in memory of `size` elements that hold no number and with fences behind them.
 template <class Run>
 few_tiles_result run_few_tiles(const few_tiles_case& c, thread_pool& pool, const cpu_ops::winograd_plan& plan,
-                               cpu_ops::winograd_memory size, Run what) {
+                               cpu_ops::scratch_memory size, Run what) {
     static constexpr float fence = 12345;
     few_tiles_result result{{c.out[0], c.out[1]}, {}};
     result.statistics.resize(static_cast<std::size_t>(cpu_ops::winograd_statistics_rows(plan) * plan.out));
@@ -145,12 +145,13 @@ TEST_CASE("Winograd's filtering of few tiles gives the bits of the way through m
             const auto plan = [&](int threads) {
                 return cpu_ops::plan_winograd(c.pass.from().c, c.pass.to(), c.pass.map.batch, threads);
             };
-            const auto through_memory = [&](thread_pool& pool) {
-                const cpu_ops::winograd_plan p = plan(pool.threads());
-                return run_few_tiles(c, pool, p, p.memory(), [&](const cpu_ops::pass& x) { cpu_ops::winograd_pass(*k, x); });
+            const auto through_memory = [&](thread_pool& pool, bool owns_weights) {
+                cpu_ops::winograd_plan p = plan(pool.threads());
+                p.owns_weights = owns_weights && !p.together;
+                return run_few_tiles(c, pool, p, p.memory(), [&](const cpu_ops::pass& x) { cpu_ops::winograd_pass(*k, x, p); });
             };
-            const few_tiles_result expected = through_memory(one);
-            CHECK(through_memory(three).difference(expected) == ""); // one worker transforms all weights for itself, three for each other
+            const few_tiles_result expected = through_memory(one, false);
+            for (const bool owns_weights : {false, true}) CHECK(through_memory(three, owns_weights).difference(expected) == "");
             for (thread_pool* const pool : {&one, &three}) {
                 cpu_ops::few_tiles_plan p = cpu_ops::plan_few_tiles(plan(pool->threads()));
                 const auto check = [&] {

@@ -133,7 +133,7 @@ std::vector<layout<n>> layouts() {
 /// An operation in double whose numbers a T can hold, all gradients wanted.
 struct nothing_of_a_backend {
     static constexpr std::ptrdiff_t state_size(const node&, bool, bool) { return 0; }
-    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int) { return 2 * std::ptrdiff_t{batch} * n.in.c; }
+    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int, bool) { return 2 * std::ptrdiff_t{batch} * n.in.c; }
 };
 
 template <class T>

@@ -51,4 +51,8 @@ TEST_CASE("a workspace is enough for every batch up to the capacity, also where 
     CHECK(workspace_of(g, p, size, 2, 1) == 200);
     CHECK(workspace_of(g, p, size, 5, 1) == 700);
     CHECK(workspace_of(g, p, size, 5, 2) == 1000);
+    const auto by_use = [](const node&, int batch, int, bool training) { return std::ptrdiff_t{(training ? 10 : 1) * batch}; };
+    CHECK(workspace_of(g, p, by_use, 5, 1) == 5);
+    p.what.training = true;
+    CHECK(workspace_of(g, p, by_use, 5, 1) == 50);
 }

@@ -35,6 +35,7 @@ struct padded {
     static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads, bool) {
         return n.kind == op::conv ? std::ptrdiff_t{batch} * threads * n.in.size() : 0;
     }
+    static constexpr std::ptrdiff_t worker_size(const node& n, int batch, int, bool training) { return n.kind == op::conv ? batch * (training ? 18 : 2) : 0; }
     static constexpr int scalar_bytes = 4;
 };
 
@@ -136,5 +137,8 @@ TEST_CASE("a layout of a backend decides the bytes") {
     CHECK(memory_of<net, infer, padded>(batch{1}).arena > memory_of<net, infer>(batch{1}).arena);
     // The largest that one operation needs: the mask's convolution reads 8 x 8 x 8.
     CHECK(memory_of<net, infer, padded>(batch{2}, 0, threads{3}).workspace == 2 * 3 * (8 * 8 * 8) * 4);
+    constexpr memory predicts = memory_of<net, infer, padded>(batch{2}, 0, threads{3}), trains = memory_of<net, train<joint<all>>, padded>(batch{2}, 0, threads{3});
+    static_assert(predicts.workers == 3 * 16 * 4 && trains.workers == 3 * 48 * 4); // 4 and 36 elements, in whole lines
+    static_assert(predicts.total() - predicts.workers == predicts.parameters + predicts.arena + predicts.saved_statistics + predicts.workspace + predicts.border);
     CHECK(memory_of<net, infer>(batch{2}, 0, threads{3}).workspace == 0);
 }

@@ -170,7 +170,7 @@ private:
         operands<T> o;
         o.n = &n;
         o.pool = &pool_;
-        workspace_.resize(std::max(workspace_.size(), static_cast<std::size_t>(reference<T>::workspace_size(n, d_.batch, 1))));
+        workspace_.resize(std::max(workspace_.size(), static_cast<std::size_t>(reference<T>::workspace_size(n, d_.batch, 1, true))));
         o.workspace = workspace_.data();
         for (std::size_t k = 0; k < 2; ++k)
             if (const int x = n.inputs[k]; x >= 0) o.in[k] = {values_[at(x)].data(), d_.batch, g_[x].out};

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +20,7 @@ namespace umsrep {
 
 /// Threads that wait for work. `run` executes tasks 0, ..., n - 1 on them and on the calling thread and returns when all are done.
 ///
-/// Each worker begins with a share of the tasks of its own, in their order, and whoever has done with his takes the last ones of others. So where tasks
+/// Each worker begins with a share of the tasks of its own, in their order, and whoever has done with its own takes the last ones of others. So where tasks
 /// are cut alike, from one end of an image to the other, one run after another reads on the same core what it wrote.
 ///
 /// All the same, which thread takes which task is left open: work must be cut into tasks by its own size, never by the number of threads,
@@ -167,8 +166,14 @@ private:
     int next_task(int worker) {
         if (const int own = of(worker).take_first(); own >= 0) return own;
         for (;;) {
-            const auto most = std::max_element(remaining_.begin(), remaining_.end(), [](const remaining& a, const remaining& b) { return a.count() < b.count(); });
-            if (most->count() == 0) return -1;
+            remaining* most = nullptr;
+            int count = 0; // as it was seen: shares only shrink, so when all were empty there is nothing left
+            for (remaining& r : remaining_)
+                if (const int c = r.count(); c > count) {
+                    most = &r;
+                    count = c;
+                }
+            if (most == nullptr) return -1;
             if (const int others = most->take_last(); others >= 0) return others;
         }
     }

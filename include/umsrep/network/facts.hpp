@@ -173,7 +173,7 @@ struct memory {
     std::int64_t arena = 0;            ///< what is allocated for activations and their gradients together
     std::int64_t saved_statistics = 0; ///< of batch-norms, from forward to backward
     std::int64_t workspace = 0;        ///< the backend's scratch
-    std::int64_t workers = 0;          ///< the same, what each thread has for itself
+    std::int64_t workers = 0;          ///< the same, what each thread has for itself, of all threads
     std::int64_t border = 0;           ///< plain copies of what the backend stores in a layout of its own: images, a head's result
     constexpr std::int64_t total() const { return parameters + gradients + moments + arena + saved_statistics + workspace + workers + border; }
     friend constexpr bool operator==(const memory&, const memory&) = default;

@@ -19,7 +19,7 @@ constexpr std::ptrdiff_t adapter_workspace(const node& n, int batch, int threads
     // Input 1 has the shape of input 0 or what a concatenation adds to it: no larger than the output either way.
     const std::ptrdiff_t in = batch * n.in.size(), out = batch * n.out.size(), second = n.inputs[1] >= 0 ? out : 0;
     for (const std::ptrdiff_t piece : {in, second, out, in, second, out}) size.take(piece);
-    size.take(reference<float>::workspace_size(n, batch, threads));
+    size.take(reference<float>::workspace_size(n, batch, threads, true));
     return size.used();
 }
 

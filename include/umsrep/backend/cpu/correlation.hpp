@@ -27,6 +27,11 @@ constexpr correlation correlation_of(const node& n, int batch) {
     return {transposed ? n.out : n.in, transposed ? n.in : n.out, n.a.kernel, n.a.stride, n.a.padding, n.a.dilation, n.a.groups, batch};
 }
 
+/// Elements of scratch memory: what all workers share, and what each has for itself.
+struct scratch_memory {
+    std::ptrdiff_t shared = 0, worker = 0;
+};
+
 /// One pass of a correlation from `in` to `out`, or of its adjoint, and what is done to the result while it is at hand.
 struct pass {
     correlation map{};

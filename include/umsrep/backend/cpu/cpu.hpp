@@ -67,8 +67,8 @@ struct cpu {
         return n.kind == op::batch_norm ? cpu_ops::norm_state_size(n.in.c) : 0;
     }
 
-    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads, bool training = true);
-    static constexpr std::ptrdiff_t worker_size(const node& n, int batch, int threads, bool training = true);
+    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads, bool training);
+    static constexpr std::ptrdiff_t worker_size(const node& n, int batch, int threads, bool training);
 
     static void forward(std::span<const operands<float>> chain);
     static void backward(std::span<const operands<float>> chain);
@@ -96,10 +96,7 @@ private:
         const cpu_ops::way w = way_of_weights(n, map);
         return w == cpu_ops::way::winograd || (w == cpu_ops::way::few_channels && !cpu_ops::stored_dense(map.narrow));
     }
-    struct scratch {
-        std::ptrdiff_t shared = 0, worker = 0;
-    };
-    static constexpr scratch convolution_scratch(const node& n, int batch, int threads, bool training);
+    static constexpr cpu_ops::scratch_memory convolution_scratch(const node& n, int batch, int threads, bool training);
     /// Rows of statistics that the forward pass of a convolution leaves.
     static constexpr int statistics_rows(const node& n, int batch, int threads);
 
@@ -138,10 +135,10 @@ constexpr int cpu<Policy, Families>::statistics_rows(const node& n, int batch, i
 }
 
 template <class Policy, cpu_families Families>
-constexpr auto cpu<Policy, Families>::convolution_scratch(const node& n, int batch, int threads, bool training) -> scratch {
+constexpr cpu_ops::scratch_memory cpu<Policy, Families>::convolution_scratch(const node& n, int batch, int threads, bool training) {
     using namespace cpu_ops;
     const correlation map = correlation_of(n, batch);
-    scratch most;
+    scratch_memory most;
     const auto needs = [&](std::ptrdiff_t shared, std::ptrdiff_t worker = 0) {
         most = {std::max(most.shared, shared), std::max(most.worker, worker)};
     };
@@ -150,7 +147,7 @@ constexpr auto cpu<Policy, Families>::convolution_scratch(const node& n, int bat
         case way::depthwise: return needs(depthwise_workspace(map));
         case way::few_channels: return needs(few_channels_workspace(map, threads));
         case way::winograd: {
-            const winograd_memory m = adjoint ? winograd_memory_of(map.narrow.c, map.wide, batch, threads) : winograd_memory_of(map.wide.c, map.narrow, batch, threads);
+            const scratch_memory m = adjoint ? winograd_memory_of(map.narrow.c, map.wide, batch, threads) : winograd_memory_of(map.wide.c, map.narrow, batch, threads);
             return needs(m.shared, m.worker);
         }
         case way::direct: return needs(plan_direct(map, adjoint, threads).workspace());
@@ -161,7 +158,7 @@ constexpr auto cpu<Policy, Families>::convolution_scratch(const node& n, int bat
         case way::depthwise: return needs(depthwise_workspace(map));
         case way::few_channels: return needs(few_channels_workspace(map, threads));
         case way::winograd: {
-            const winograd_memory m = plan_winograd_weights(map, threads).memory();
+            const scratch_memory m = plan_winograd_weights(map, threads).memory();
             return needs(m.shared, m.worker);
         }
         case way::direct: return needs(plan_direct_weights(map, threads).workspace());

@@ -10,15 +10,10 @@
 /// quarter or a fifth of the multiplications of the direct sum; errors of 1e-5 to 1e-4 of the result's root mean square. Lavin and Gray, 2016.
 ///
 /// A tile of results becomes 36 or 64 independent products of matrices, tiles x channels x channels. Two ways to go through them:
-///  - where the transformed weights fit a cache, each task takes a block of tiles all the way, in memory of its own that its core's second cache holds;
+///  - where the transformed weights fit a cache, each task takes a block of tiles all the way, in memory of its worker that its core's second cache holds;
 ///  - else all threads go together from step to step: transform many tiles, multiply position by position, transform back.
 /// Both make every sum in the same order, whatever the number of threads.
 namespace umsrep::cpu_ops {
-
-/// Elements of scratch memory.
-struct winograd_memory {
-    std::ptrdiff_t shared = 0, worker = 0;
-};
 
 struct winograd_plan {
     int size = 6;                 ///< of a tile, which gives (size - 2)^2 results
@@ -31,7 +26,7 @@ struct winograd_plan {
     int held = 0;                 ///< tiles that are transformed at once
     int chunk = 0;                ///< blocks of result channels at once
     int workers = 1;
-    bool owns_weights = false;    ///< every worker transforms all weights for itself
+    bool owns_weights = false;    ///< every worker transforms all weights for itself: where it has many tiles that costs less than what cores pass to each other
 
     constexpr int step() const { return size - 2; }
     constexpr int positions() const { return size * size; }
@@ -46,7 +41,7 @@ struct winograd_plan {
     constexpr int first_of(int index) const {
         return pieces > 1 ? index / pieces * columns + share(columns, pieces, index % pieces).begin : std::min(tiles, index * block);
     }
-    constexpr winograd_memory memory() const {
+    constexpr scratch_memory memory() const {
         workspace_cursor shared;
         shared.take(out * lanes);
         const std::ptrdiff_t all_weights = positions() * weight_position();
@@ -92,7 +87,7 @@ constexpr void cut(winograd_plan& p, std::ptrdiff_t most) {
 constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads) {
     constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{3} << 19, shared_weights = std::ptrdiff_t{5} << 20; // in a core's cache, in one for all
     constexpr std::ptrdiff_t task_bytes = std::ptrdiff_t{3} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
-    constexpr int many_tiles = 192, tiles_of_owner = 400;
+    constexpr int many_tiles = 192, tiles_of_owner = 400; // so many of each other worker: transforming all weights is a few percent of multiplying by them
     winograd_plan p;
     p.size = winograd_size(from_channels, to);
     p.in = blocks_of(from_channels);
@@ -116,7 +111,7 @@ constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, in
         cut(p, task_bytes / tile_bytes);
         p.held = p.block;
         p.chunk = p.out;
-        p.owns_weights = p.tiles >= tiles_of_owner * (threads - 1);
+        p.owns_weights = p.tiles >= tiles_of_owner * (threads - 1) && one_weight * p.out * threads <= weight_bytes;
     }
     return p;
 }
@@ -228,14 +223,13 @@ struct worker_weights {
     const float* weights;
 };
 
-inline void winograd_pass(const kernel_table& k, const pass& c) {
-    const winograd_plan p = plan_winograd(c.from().c, c.to(), c.map.batch, c.pool->threads());
+inline void winograd_pass(const kernel_table& k, const pass& c, const winograd_plan& p) {
     const int positions = p.positions();
     workspace_cursor cursor(c.workspace);
     const float* const bias = padded_bias(c.bias, c.to().c, cursor.take(p.out * lanes));
     float* const shared_weights = cursor.take(p.owns_weights ? 0 : positions * p.weight_position());
     const std::ptrdiff_t from_position = p.input_position(), to_position = p.output_position(), weight_position = p.weight_position();
-    /// Task i of those that transform the weights of blocks [first, ...) of results.
+    // Task i of those that transform the weights of blocks [first, ...) of results.
     const auto transform = [&](int i, int first, float* weights) {
         transform_weights(k, c, p.size, first + i / p.in, i % p.in, weights + std::ptrdiff_t{i} * lanes * lanes, weight_position);
     };
@@ -306,7 +300,7 @@ struct winograd_weight_plan {
 
     constexpr std::ptrdiff_t sum_position() const { return std::ptrdiff_t{tiles.in} * tiles.out * lanes * lanes + stagger; }
     constexpr std::ptrdiff_t tile_memory() const { return tiles.positions() * (tiles.input_position() + tiles.output_position()); }
-    constexpr winograd_memory memory() const {
+    constexpr scratch_memory memory() const {
         workspace_cursor shared;
         shared.take(tiles.positions() * sum_position() * sums);
         shared.take(tiles.together ? tile_memory() : 0);

@@ -9,7 +9,8 @@
 /// Winograd's filtering where there are few tiles and many channels: small images, one at a time. There the transformed weights, four
 /// times the weights' size, are most of what moves, and each is used for a few tiles only. So they never reach memory: after all tiles
 /// are transformed, each task makes two blocks of results, transforms the weights of a few input blocks into a buffer that its core's
-/// cache holds, and adds their products to sums of its own.
+/// cache holds, and adds their products to sums of its own. What is written by one core and read by all is slow to write again (docs/design/cpu.md, Between
+/// cores), so workers take groups of tiles, where there are enough, or transform all inputs for themselves, where that is little beside their products.
 ///
 /// Every sum is made in the order of `winograd_pass`: the results are the same bits.
 namespace umsrep::cpu_ops {
@@ -36,7 +37,7 @@ struct few_tiles_plan {
     constexpr std::ptrdiff_t weight_position() const { return std::ptrdiff_t{units} * depth * lanes * lanes + stagger; }
     constexpr std::ptrdiff_t sum_position() const { return std::ptrdiff_t{units} * held() * lanes + stagger; }
     constexpr int tasks_of_group() const { return (tiles.out + units - 1) / units; }
-    constexpr winograd_memory memory() const {
+    constexpr scratch_memory memory() const {
         workspace_cursor shared;
         shared.take(tiles.out * lanes);
         shared.take(shares_inputs ? groups * inputs() : 0);
@@ -48,14 +49,14 @@ struct few_tiles_plan {
 constexpr bool suits_few_tiles(const winograd_plan& p) { return p.together && p.tiles <= 128; }
 
 constexpr few_tiles_plan plan_few_tiles(const winograd_plan& tiles) {
-    constexpr int least_tiles = 48, least_results = 8;
-    constexpr std::ptrdiff_t cached_inputs = std::ptrdiff_t{1} << 20;
+    constexpr int least_tiles = 48, least_results = 8; // of a worker: tiles of its group; blocks of results that pay for inputs of its own
+    constexpr std::ptrdiff_t cached_inputs = std::ptrdiff_t{4} << 20; // bytes of a worker that go through the third cache beside others
     few_tiles_plan p;
     p.tiles = tiles;
     p.units = std::min(2, tiles.out); // what kernels take at a time
     p.depth = std::min(4, tiles.in);  // 295 or 524 KB of transformed weights; with half as many, sums come and go twice as often
     if (tiles.tiles >= least_tiles * tiles.workers) p.groups = std::min(tiles.workers, tiles.blocks());
-    p.shares_inputs = p.groups < tiles.workers && (tiles.out < least_results * tiles.workers || p.inputs() > cached_inputs);
+    p.shares_inputs = p.groups < tiles.workers && (tiles.out < least_results * tiles.workers || p.inputs() * 4 > cached_inputs);
     return p;
 }
 
@@ -69,13 +70,15 @@ inline ahead weights_ahead(const pass& c, int to, int count, int from) {
 
 inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles_plan& p) {
     const winograd_plan& t = p.tiles;
+    const std::ptrdiff_t input_position = p.input_position(), input_block = p.input_block(), weight_position = p.weight_position(), sum_position = p.sum_position();
+    const std::ptrdiff_t weight_unit = std::ptrdiff_t{p.depth} * lanes * lanes, sum_unit = std::ptrdiff_t{p.held()} * lanes;
     workspace_cursor cursor(c.workspace);
     const float* const bias = padded_bias(c.bias, c.to().c, cursor.take(t.out * lanes));
     float* const shared_inputs = cursor.take(p.shares_inputs ? p.groups * p.inputs() : 0);
     const auto transform = [&](int group, int block, float* inputs) {
         const share tiles = p.blocks_of_group(group);
         const int first = t.first_of(tiles.begin);
-        transform_inputs(k, c, t, first, t.first_of(tiles.end), block, inputs + block * p.input_block(), p.input_position());
+        transform_inputs(k, c, t, first, t.first_of(tiles.end), block, inputs + block * input_block, input_position);
     };
     if (p.shares_inputs)
         c.pool->run(p.groups * t.in, [&](int i) { transform(i / t.in, i % t.in, shared_inputs + i / t.in * p.inputs()); });
@@ -86,8 +89,8 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
     };
     const auto state_of = [&](int worker) {
         float* const weights = c.workers.of(worker);
-        float* const sums = weights + t.positions() * p.weight_position();
-        return worker_state{weights, sums, sums + t.positions() * p.sum_position()};
+        float* const sums = weights + t.positions() * weight_position;
+        return worker_state{weights, sums, sums + t.positions() * sum_position};
     };
     c.pool->run(p.groups * p.tasks_of_group(), state_of, [&](int task, worker_state& own) {
         const int group = task / p.tasks_of_group(), first_unit = task % p.tasks_of_group() * p.units, units = std::min(p.units, t.out - first_unit);
@@ -97,27 +100,26 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
         own.group = group;
         const share blocks_of_tiles = p.blocks_of_group(group);
         const int first_tile = t.first_of(blocks_of_tiles.begin), tiles = t.first_of(blocks_of_tiles.end) - first_tile;
-        const std::ptrdiff_t weight_unit = std::ptrdiff_t{p.depth} * lanes * lanes, sum_unit = std::ptrdiff_t{p.held()} * lanes;
         std::ptrdiff_t in_offset[few_tiles_plan::most_depth], weight_offset[few_tiles_plan::most_depth];
         for (int b = 0; b < p.depth; ++b) {
-            in_offset[b] = b * p.input_block();
+            in_offset[b] = b * input_block;
             weight_offset[b] = std::ptrdiff_t{b} * lanes * lanes;
         }
         for (int from = 0; from < t.in; from += p.depth) {
             const int blocks = std::min(p.depth, t.in - from);
             for (int b = 0; b < blocks; ++b)
                 for (int u = 0; u < units; ++u)
-                    transform_weights(k, c, t.size, first_unit + u, from + b, own.weights + u * weight_unit + weight_offset[b], p.weight_position());
+                    transform_weights(k, c, t.size, first_unit + u, from + b, own.weights + u * weight_unit + weight_offset[b], weight_position);
             const int following = std::min(p.depth, t.in - from - blocks);
             for (int i = 0; i < t.positions(); ++i) {
                 multiply_call m;
-                m.a = own.inputs + from * p.input_block() + i * p.input_position();
+                m.a = own.inputs + from * input_block + i * input_position;
                 m.a_offset = in_offset;
-                m.b = own.weights + i * p.weight_position();
+                m.b = own.weights + i * weight_position;
                 m.b_offset = weight_offset;
                 m.b_unit = weight_unit;
                 m.blocks = blocks;
-                m.c = own.sums + i * p.sum_position();
+                m.c = own.sums + i * sum_position;
                 m.c_unit = sum_unit;
                 m.pixels = tiles;
                 m.units = units;
@@ -137,7 +139,7 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
                 if (statistics != nullptr) statistics->count = 0;
                 const int first = t.first_of(block);
                 transform_outputs(k, c, t, first, t.first_of(block + 1), first_unit + u, bias, own.sums + u * sum_unit + std::ptrdiff_t{first - first_tile} * lanes,
-                                  p.sum_position(), statistics);
+                                  sum_position, statistics);
             }
     });
 }
@@ -146,9 +148,9 @@ inline void few_tiles_pass(const kernel_table& k, const pass& c, const few_tiles
 inline void any_winograd_pass(const kernel_table& k, const pass& c) {
     const winograd_plan p = plan_winograd(c.from().c, c.to(), c.map.batch, c.pool->threads());
     if (suits_few_tiles(p)) few_tiles_pass(k, c, plan_few_tiles(p));
-    else winograd_pass(k, c);
+    else winograd_pass(k, c, p);
 }
-constexpr winograd_memory winograd_memory_of(int from_channels, shape to, int batch, int threads) {
+constexpr scratch_memory winograd_memory_of(int from_channels, shape to, int batch, int threads) {
     const winograd_plan p = plan_winograd(from_channels, to, batch, threads);
     return suits_few_tiles(p) ? plan_few_tiles(p).memory() : p.memory();
 }

@@ -38,7 +38,7 @@ struct reference {
     }
 
     /// Elements of operands.workspace that forward or backward of `n` need.
-    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads, bool /*training*/ = true) {
+    static constexpr std::ptrdiff_t workspace_size(const node& n, int batch, int threads, bool /*training*/) {
         switch (n.kind) {
         case op::conv:
         case op::conv_transpose: return reference_ops::correlation_workspace<T>(n, batch, threads);

@@ -222,7 +222,7 @@ public:
     }
 
     /// Bytes on the device, all that the model holds there: what its predictions need is among them. `border`: the blocks by which batches
-    /// come; `workspace`: scratch memory, and what no other word is for: layers' copies of weights, constants, tables, a weight average. What
+    /// come; `workspace`: scratch memory, and what no other word is for: layers' copies of weights, constants, tables, a weight average; no `workers`. What
     /// the driver and the libraries take for themselves is not known.
     memory allocated() const {
         memory m;
