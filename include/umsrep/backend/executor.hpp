@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -94,7 +95,8 @@ public:
         if (!to) return; // the plan does not read the image
         const bool dense = Backend::storage.dense(to.s);
         scalar* const plain = dense ? to.data : memory_->border.data();
-        std::transform(images, images + to.size(), plain, [](Image v) { return static_cast<scalar>(v); });
+        if constexpr (std::is_same_v<Image, scalar>) std::copy_n(images, to.size(), plain);
+        else std::transform(images, images + to.size(), plain, [](Image v) { return static_cast<scalar>(v); });
         if (!dense) Backend::from_dense(plain, to);
     }
 

@@ -23,6 +23,7 @@ struct winograd_plan {
     bool together = false;        ///< all threads go step by step
     int block = 0;                ///< tiles of a task, at most
     int pieces = 1;               ///< of a row of tiles, where a block is not whole rows
+    int halved = -1;              ///< the one whole row that is two blocks, for two threads to have the same to do where rows are few and odd
     int held = 0;                 ///< tiles that are transformed at once
     int chunk = 0;                ///< blocks of result channels at once
     int workers = 1;
@@ -36,10 +37,12 @@ struct winograd_plan {
     /// and what is written is in a cache already.
     constexpr std::ptrdiff_t slot() const { return std::max(input_position(), output_position()); }
     constexpr std::ptrdiff_t weight_position() const { return std::ptrdiff_t{chunk} * in * lanes * lanes + stagger; }
-    constexpr int blocks() const { return pieces > 1 ? tiles / columns * pieces : (tiles + block - 1) / block; }
+    constexpr int blocks() const { return pieces > 1 ? tiles / columns * pieces : (tiles + block - 1) / block + (halved >= 0); }
     /// The first tile of a block; blocks() has all tiles before it.
     constexpr int first_of(int index) const {
-        return pieces > 1 ? index / pieces * columns + share(columns, pieces, index % pieces).begin : std::min(tiles, index * block);
+        if (pieces > 1) return index / pieces * columns + share(columns, pieces, index % pieces).begin;
+        if (halved < 0 || index <= halved) return std::min(tiles, index * block);
+        return index == halved + 1 ? halved * block + block / 2 : std::min(tiles, (index - 1) * block);
     }
     constexpr scratch_memory memory() const {
         workspace_cursor shared;
@@ -71,12 +74,14 @@ constexpr bool suits_winograd(const correlation& map) {
 /// Cuts the tiles into blocks of about `most`, within 12 and 64: whole rows where that many fit, for what the next block reads lies together then. Enough
 /// of them to keep the cores busy to the end, unless they became too small to multiply well.
 constexpr void cut(winograd_plan& p, std::ptrdiff_t most) {
-    constexpr int least_tiles = 12, enough = 16;
+    constexpr int least_tiles = 12, enough = 16, few_rows = 64;
     const int rows = p.tiles / p.columns, limit = static_cast<int>(std::clamp<std::ptrdiff_t>(most, least_tiles, 64));
     p.pieces = 1;
+    p.halved = -1;
     if (limit >= p.columns) {
         const int fits = limit / p.columns, fewest = (least_tiles + p.columns - 1) / p.columns;
         p.block = p.columns * std::min(rows, std::max(fewest, std::min(fits, rows / enough)));
+        if (p.block == p.columns && rows % 2 == 1 && rows > enough && rows < few_rows) p.halved = rows / 2;
     } else {
         p.pieces = (p.columns + limit - 1) / limit;
         p.block = (p.columns + p.pieces - 1) / p.pieces;
@@ -99,8 +104,10 @@ constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, in
     const std::ptrdiff_t one_weight = std::ptrdiff_t{p.positions()} * lanes * lanes * 4 * p.in; // bytes for a block of results
     p.together = one_weight * p.out > (p.tiles < many_tiles ? cached_weights : shared_weights);
     if (p.together) {
-        p.block = 64;
-        p.held = std::min(p.tiles, 256);
+        constexpr int most_held = 256, most_block = 64;
+        p.held = std::min(p.tiles, most_held);
+        const int blocks = (p.held + most_block - 1) / most_block;
+        p.block = (p.held + blocks - 1) / blocks;
         p.chunk = static_cast<int>(std::clamp<std::ptrdiff_t>(weight_bytes / one_weight, 1, p.out));
         const int passes = (p.out + p.chunk - 1) / p.chunk;
         p.chunk = (p.out + passes - 1) / passes;
