@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
 #include <umsrep/backend/reference/reference.hpp>
@@ -28,17 +30,34 @@ struct deferring {
         return reference<scalar>::workspace_size(n, batch, threads, training);
     }
 
+    static constexpr std::ptrdiff_t worker_size(const node& n, int batch, int, bool training) {
+        return n.kind == op::conv ? std::ptrdiff_t{batch} * n.in.c * (training ? 8 : 3) : 0;
+    }
+
     static void forward(std::span<const operands<scalar>> chain) {
-        for (const operands<scalar>& o : chain) forward(o);
+        for (const operands<scalar>& o : chain) {
+            fill_worker_memory(o, false);
+            forward(o);
+        }
     }
     static void backward(std::span<const operands<scalar>> chain) {
-        for (std::size_t i = chain.size(); i-- > 0;) backward(chain[i]);
+        for (std::size_t i = chain.size(); i-- > 0;) {
+            fill_worker_memory(chain[i], true);
+            backward(chain[i]);
+        }
     }
 
     static void from_dense(const scalar* dense, tensor_view<scalar> value) { put(dense, value.n, value.s, {value.data, value.s}, 0, false); }
     static void to_dense(tensor_view<const scalar> value, scalar* dense) { get({value.data, value.s}, value.n, value.s, dense, 0); }
 
 private:
+    /// With what is no number, in every worker's piece: it must be there, and be nobody else's.
+    static void fill_worker_memory(const operands<scalar>& o, bool training) {
+        const std::ptrdiff_t size = worker_size(*o.n, o.out.n, o.pool->threads(), training);
+        if (o.workers.size < size) throw std::logic_error("worker memory is too small");
+        for (int worker = 0; worker < o.pool->threads(); ++worker) std::fill_n(o.workers.of(worker), size, std::numeric_limits<scalar>::quiet_NaN());
+    }
+
     static std::ptrdiff_t place(shape s, int sample, int c, std::ptrdiff_t pixel) {
         return sample * elements(s) + (plain(s) ? c * s.plane() + pixel : (c / 2 * s.plane() + pixel) * 2 + c % 2);
     }

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "../backend/deferring.hpp"
 #include "../support/bits.hpp"
@@ -293,6 +294,7 @@ TEST_CASE_TEMPLATE("what training allocates is what the constants say", Backend,
         expected.activations = expected.activation_gradients = 0; // parts of the arena
         CHECK(t.allocated() == expected);
         CHECK(t.allocated().workspace > 0);
+        CHECK((t.allocated().workers > 0) == std::is_same_v<Backend, test::deferring>);
         return t.allocated();
     };
     const memory all_of_it = check(joint<all>{}, training_memory<tiny, joint<all>, Backend>(batch{4}));

@@ -147,19 +147,22 @@ TEST_CASE("an executor allocates what the plan's constants say, and a shared mem
     const graph g = random_graph(r);
     thread_pool pool{2};
     auto shared = std::make_shared<executor_memory<double>>();
-    std::ptrdiff_t arena = 0, workspace = 0, saved = 0, border = 0;
+    std::ptrdiff_t arena = 0, workspace = 0, workers = 0, saved = 0, border = 0;
     for (const mode& m : modes_of(g)) {
         const execution_plan p = make_plan(g, m, deferring::storage);
         arena = std::max(arena, p.arena * 4);
         workspace = std::max(workspace, workspace_of(g, p, deferring::workspace_size, 4, 2));
+        workers = std::max(workers, worker_memory_of<deferring>(g, p, 4, 2) * 2);
         saved = std::max(saved, state_of(g, p, deferring::state_size));
         border = std::max(border, border_of(g, p, deferring::storage) * 4);
         const executor<deferring> e(g, m, 4, pool, shared);
         CHECK(static_cast<std::ptrdiff_t>(shared->arena.size()) == arena);
         CHECK(static_cast<std::ptrdiff_t>(shared->workspace.size()) == workspace);
+        CHECK(static_cast<std::ptrdiff_t>(shared->workers.size()) == workers);
         CHECK(static_cast<std::ptrdiff_t>(shared->saved.size()) == saved);
         CHECK(static_cast<std::ptrdiff_t>(shared->border.size()) == border);
     }
+    CHECK(workers > 0);
     CHECK(saved > 0);
     CHECK(border > 0);
 }
