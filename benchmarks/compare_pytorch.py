@@ -107,10 +107,8 @@ class Process:
     def run(self, times):
         print(times, file=self.process.stdin, flush=True)
         answer = self.answer()
-        if isinstance(answer, dict):
-            self.apart = answer["threads_apart_ns"]
-            return answer["runs_ms"]
-        return answer
+        self.apart = answer.get("threads_apart_ns")
+        return answer["runs_ms"]
 
     def finish(self):
         self.process.stdin.close()
@@ -185,7 +183,8 @@ class Session:
                 processes.append(self.start(name))
             except Unavailable as reason:
                 rows.append({"name": name, "unavailable": str(reason)})
-        times, apart = {p.name: [] for p in [ours, *processes]}, []
+        times = {p.name: [] for p in [ours, *processes]}
+        apart = []
         for p in processes:
             if p.facts.get("parameters", ours.facts["parameters"]) != ours.facts["parameters"]:
                 raise SystemExit(f"{p.name}: expected {ours.facts['parameters']} parameters, got {p.facts['parameters']}")
@@ -197,7 +196,8 @@ class Session:
                     p.run(1)  # its code and weights back into the caches
                 times[p.name].append(statistics.median(p.run(self.a.repeat)))
                 far = f", its threads {p.apart:.0f} ns apart" if p.apart else ""
-                apart += [p.apart] if p is ours else []
+                if p is ours:
+                    apart.append(p.apart)
                 print(f"round {r + 1}: {p.name} {times[p.name][-1]:.1f} ms{far}", file=sys.stderr)
         for p in processes:
             p.finish()

@@ -9,7 +9,7 @@
 
 namespace benchmarks {
 
-/// Nanoseconds from one thread's write to another one's sight of it: about 30 between cores that share a cache, 100 and more where they do not. Where a machine
+/// Nanoseconds from one thread's write to another one's sight of it: 30 to 60 between cores that share a cache, 100 and more where they do not. Where a machine
 /// is shared this changes from one minute to the next, and with it the time of whatever passes data between threads. Takes a few milliseconds.
 inline double measure_thread_distance() {
     constexpr int trials = 5, turns = 10'000;

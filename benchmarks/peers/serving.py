@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One process for each competitor, asked for a few runs at a time over a pipe, so that the runs of all of them take turns.
 
-First line out: {"ready": true, ...facts} or {"unavailable": why}. Then for each line in, a number of runs, a list of their milliseconds.
+First line out: {"ready": true, ...facts} or {"unavailable": why}. Then for each line in, a number of runs, {"runs_ms": their milliseconds}.
 At the end of input one object more: what was measured along the way.
 """
 import argparse
@@ -44,5 +44,5 @@ def serve(prepare):
             start = time.perf_counter()
             run()
             times.append(1e3 * (time.perf_counter() - start))
-        answer(times)
+        answer({"runs_ms": times})
     answer({"peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)})
