@@ -100,7 +100,7 @@ few_tiles_result run_few_tiles(const few_tiles_case& c, thread_pool& pool, const
                                cpu_ops::scratch_memory size, Run what) {
     static constexpr float fence = 12345;
     few_tiles_result result{{c.out[0], c.out[1]}, {}};
-    result.statistics.resize(static_cast<std::size_t>(cpu_ops::winograd_statistics_rows(plan) * plan.out));
+    result.statistics.resize(static_cast<std::size_t>(plan.blocks() * plan.out));
     const auto fenced = [](std::ptrdiff_t elements) {
         std::vector<float> memory(static_cast<std::size_t>(elements), std::numeric_limits<float>::quiet_NaN());
         memory.resize(memory.size() + 64, fence);

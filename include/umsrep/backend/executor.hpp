@@ -7,7 +7,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -36,8 +35,8 @@ template <class T>
 struct executor_memory {
     aligned_array<T> arena, workspace;
     aligned_array<T> workers; ///< of each worker of the pool, one after another
-    aligned_array<T> saved;  ///< the nodes' states, from forward to backward
-    aligned_array<T> border; ///< plain copies of what the backend stores in a layout of its own
+    aligned_array<T> saved;   ///< the nodes' states, from forward to backward
+    aligned_array<T> border;  ///< plain copies of what the backend stores in a layout of its own
 
     static void reserve(aligned_array<T>& a, std::ptrdiff_t elements) {
         if (static_cast<std::size_t>(elements) > a.size()) a = aligned_array<T>(static_cast<std::size_t>(elements));
@@ -95,8 +94,7 @@ public:
         if (!to) return; // the plan does not read the image
         const bool dense = Backend::storage.dense(to.s);
         scalar* const plain = dense ? to.data : memory_->border.data();
-        if constexpr (std::is_same_v<Image, scalar>) std::copy_n(images, to.size(), plain);
-        else std::transform(images, images + to.size(), plain, [](Image v) { return static_cast<scalar>(v); });
+        std::transform(images, images + to.size(), plain, [](Image v) { return static_cast<scalar>(v); });
         if (!dense) Backend::from_dense(plain, to);
     }
 

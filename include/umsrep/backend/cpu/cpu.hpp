@@ -128,7 +128,7 @@ constexpr int cpu<Policy, Families>::statistics_rows(const node& n, int batch, i
     switch (way_of(map, transposed)) {
     case way::depthwise: return depthwise_statistics_rows(map, transposed);
     case way::few_channels: return few_channels_statistics_rows(map);
-    case way::winograd: return winograd_statistics_rows(plan_winograd(n.in.c, n.out, batch, threads));
+    case way::winograd: return plan_winograd(n.in.c, n.out, batch, threads).blocks();
     case way::direct: return direct_statistics_rows(plan_direct(map, transposed, threads));
     }
     return 0;
@@ -139,29 +139,22 @@ constexpr cpu_ops::scratch_memory cpu<Policy, Families>::convolution_scratch(con
     using namespace cpu_ops;
     const correlation map = correlation_of(n, batch);
     scratch_memory most;
-    const auto needs = [&](std::ptrdiff_t shared, std::ptrdiff_t worker = 0) {
-        most = {std::max(most.shared, shared), std::max(most.worker, worker)};
-    };
+    const auto needs = [&](scratch_memory m) { most = {std::max(most.shared, m.shared), std::max(most.worker, m.worker)}; };
     const auto pass = [&](bool adjoint) {
         switch (way_of(map, adjoint)) {
-        case way::depthwise: return needs(depthwise_workspace(map));
-        case way::few_channels: return needs(few_channels_workspace(map, threads));
-        case way::winograd: {
-            const scratch_memory m = adjoint ? winograd_memory_of(map.narrow.c, map.wide, batch, threads) : winograd_memory_of(map.wide.c, map.narrow, batch, threads);
-            return needs(m.shared, m.worker);
-        }
-        case way::direct: return needs(plan_direct(map, adjoint, threads).workspace());
+        case way::depthwise: return needs({depthwise_workspace(map)});
+        case way::few_channels: return needs({few_channels_workspace(map, threads)});
+        case way::winograd:
+            return needs(adjoint ? winograd_memory_of(map.narrow.c, map.wide, batch, threads) : winograd_memory_of(map.wide.c, map.narrow, batch, threads));
+        case way::direct: return needs({plan_direct(map, adjoint, threads).workspace()});
         }
     };
     const auto weights = [&] {
         switch (way_of_weights(n, map)) {
-        case way::depthwise: return needs(depthwise_workspace(map));
-        case way::few_channels: return needs(few_channels_workspace(map, threads));
-        case way::winograd: {
-            const scratch_memory m = plan_winograd_weights(map, threads).memory();
-            return needs(m.shared, m.worker);
-        }
-        case way::direct: return needs(plan_direct_weights(map, threads).workspace());
+        case way::depthwise: return needs({depthwise_workspace(map)});
+        case way::few_channels: return needs({few_channels_workspace(map, threads)});
+        case way::winograd: return needs(plan_winograd_weights(map, threads).memory());
+        case way::direct: return needs({plan_direct_weights(map, threads).workspace()});
         }
     };
     const bool transposed = n.kind == op::conv_transpose;
@@ -169,7 +162,7 @@ constexpr cpu_ops::scratch_memory cpu<Policy, Families>::convolution_scratch(con
     if (training) {
         pass(!transposed);
         weights();
-        needs(sum_channels_workspace(n.out, batch));
+        needs({sum_channels_workspace(n.out, batch)});
     }
     const std::ptrdiff_t statistics = std::ptrdiff_t{statistics_rows(n, batch, threads)} * blocks_of(n.out.c) * moments_elements;
     most.shared += (statistics + lanes - 1) / lanes * lanes;

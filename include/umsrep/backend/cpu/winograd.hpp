@@ -37,6 +37,7 @@ struct winograd_plan {
     /// and what is written is in a cache already.
     constexpr std::ptrdiff_t slot() const { return std::max(input_position(), output_position()); }
     constexpr std::ptrdiff_t weight_position() const { return std::ptrdiff_t{chunk} * in * lanes * lanes + stagger; }
+    /// Of tiles; each leaves a row of statistics.
     constexpr int blocks() const { return pieces > 1 ? tiles / columns * pieces : (tiles + block - 1) / block + (halved >= 0); }
     /// The first tile of a block; blocks() has all tiles before it.
     constexpr int first_of(int index) const {
@@ -92,7 +93,7 @@ constexpr void cut(winograd_plan& p, std::ptrdiff_t most) {
 constexpr winograd_plan plan_winograd(int from_channels, shape to, int batch, int threads) {
     constexpr std::ptrdiff_t cached_weights = std::ptrdiff_t{3} << 19, shared_weights = std::ptrdiff_t{5} << 20; // in a core's cache, in one for all
     constexpr std::ptrdiff_t task_bytes = std::ptrdiff_t{3} << 18, weight_bytes = std::ptrdiff_t{10} << 20;
-    constexpr int many_tiles = 192, tiles_of_owner = 400; // so many of each other worker: transforming all weights is a few percent of multiplying by them
+    constexpr int many_tiles = 192, tiles_of_owner = 400; // so many of each other worker: transforming all weights is little beside multiplying by them
     winograd_plan p;
     p.size = winograd_size(from_channels, to);
     p.in = blocks_of(from_channels);
@@ -219,17 +220,6 @@ inline void multiply_position(const kernel_table& k, const winograd_plan& p, con
     }
 }
 
-/// Rows of statistics that a pass fills.
-constexpr int winograd_statistics_rows(const winograd_plan& p) {
-    return p.together ? (p.tiles / p.held) * ((p.held + p.block - 1) / p.block) + ((p.tiles % p.held) + p.block - 1) / p.block : p.blocks();
-}
-
-/// The transformed weights that a worker multiplies by.
-struct worker_weights {
-    int worker;
-    const float* weights;
-};
-
 inline void winograd_pass(const kernel_table& k, const pass& c, const winograd_plan& p) {
     const int positions = p.positions();
     workspace_cursor cursor(c.workspace);
@@ -250,13 +240,17 @@ inline void winograd_pass(const kernel_table& k, const pass& c, const winograd_p
     if (!p.together) {
         const std::ptrdiff_t slot = p.slot();
         if (!p.owns_weights) c.pool->run(p.out * p.in, [&](int i) { transform(i, 0, shared_weights); });
-        const auto weights_of = [&](int worker) {
-            if (!p.owns_weights) return worker_weights{worker, shared_weights};
+        struct worker_state {
+            int worker;
+            const float* weights;
+        };
+        const auto state_of = [&](int worker) {
+            if (!p.owns_weights) return worker_state{worker, shared_weights};
             float* const own = c.workers.of(worker) + (positions + 1) * slot;
             for (int i = 0; i < p.out * p.in; ++i) transform(i, 0, own);
-            return worker_weights{worker, own};
+            return worker_state{worker, own};
         };
-        c.pool->run(p.blocks(), weights_of, [&](int block, const worker_weights& of) {
+        c.pool->run(p.blocks(), state_of, [&](int block, const worker_state& of) {
             float* const to = c.workers.of(of.worker);
             float* const from = to + slot;
             const int first = p.first_of(block), last = p.first_of(block + 1);

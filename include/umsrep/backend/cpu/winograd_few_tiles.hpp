@@ -26,11 +26,7 @@ struct few_tiles_plan {
 
     constexpr share blocks_of_group(int group) const { return share(tiles.blocks(), groups, group); }
     /// Tiles of a group, at most.
-    constexpr int held() const {
-        int most = 0;
-        for (int g = 0; g < groups; ++g) most = std::max(most, tiles.first_of(blocks_of_group(g).end) - tiles.first_of(blocks_of_group(g).begin));
-        return most;
-    }
+    constexpr int held() const { return std::min(tiles.tiles, (tiles.blocks() + groups - 1) / groups * tiles.block); }
     constexpr std::ptrdiff_t input_position() const { return std::ptrdiff_t{held()} * lanes + stagger; }
     constexpr std::ptrdiff_t input_block() const { return tiles.positions() * input_position(); }
     constexpr std::ptrdiff_t inputs() const { return tiles.in * input_block(); }
